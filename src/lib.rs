@@ -3,5 +3,7 @@
 
 extern crate alloc;
 
+pub mod backoff;
+pub mod cause;
 pub mod rng;
 pub mod time;

@@ -1,0 +1,56 @@
+//! The bounds of an outbox, as plain data.
+
+use core::time::Duration;
+
+/// What happens to a message that finds the queue full.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Overflow {
+    /// The oldest queued messages make room.
+    #[default]
+    DropOldest,
+    /// The newest queued messages make room.
+    DropNewest,
+    /// The new message is refused.
+    RejectNew,
+}
+
+/// The bounds of an outbox. Built and checked as a part of [`Config`](crate::Config).
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct Limits {
+    /// Messages queued and in flight. Default 1,000.
+    pub messages: usize,
+    /// Bytes of payload held. Default 16 MiB.
+    pub bytes: usize,
+    /// What to do when one of the two is reached.
+    pub overflow: Overflow,
+    /// Bytes committed to the transport and not yet reported flushed; one message may always
+    /// go. Default 64 KiB. It bounds how much becomes `Unknown` when a connection dies, and
+    /// how long a ping waits behind data.
+    pub window: usize,
+    /// How long a message may wait in the queue. Default none.
+    pub ttl: Option<Duration>,
+    /// How often a message may be written. Default none.
+    pub max_tries: Option<u16>,
+    /// The least time between two messages of a flush. Default none.
+    pub pace: Option<Duration>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            messages: 1_000,
+            bytes: 16 << 20,
+            overflow: Overflow::DropOldest,
+            window: 64 << 10,
+            ttl: None,
+            max_tries: None,
+            pace: None,
+        }
+    }
+}

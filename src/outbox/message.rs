@@ -1,0 +1,203 @@
+//! What goes into an outbox, what comes back, and what became of it.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::rc::Rc;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::fmt;
+use core::time::Duration;
+
+/// The name of an accepted message: it grows by one with each, and order is order of sending.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct MessageId(pub(crate) u64);
+
+impl MessageId {
+    /// The number of this message, from 1.
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, f)
+    }
+}
+
+/// A payload whose size an outbox can count.
+pub trait Payload {
+    /// The bytes that this payload takes, as the outbox should count them. It must not change
+    /// while the outbox holds it.
+    fn size(&self) -> usize;
+}
+
+macro_rules! sized_by_len {
+    ($($kind:ty),+) => { $(impl Payload for $kind {
+        fn size(&self) -> usize {
+            self.len()
+        }
+    })+ };
+}
+
+sized_by_len!(Vec<u8>, String, Box<[u8]>, Box<str>, Arc<[u8]>, Arc<str>, Rc<[u8]>, Rc<str>);
+sized_by_len!(&[u8], &str, Cow<'_, [u8]>, Cow<'_, str>);
+
+/// How one message is to be sent. The default is to keep it until it is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct SendOptions {
+    pub(crate) ttl: Option<Duration>,
+    pub(crate) volatile: bool,
+}
+
+impl SendOptions {
+    /// Kept until written, or for the configured time to live.
+    pub const fn new() -> Self {
+        Self {
+            ttl: None,
+            volatile: false,
+        }
+    }
+
+    /// Expires unsent after this long; overrides the configured time to live.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = Some(ttl);
+        self
+    }
+
+    /// Only worth sending on the connection that is open now, as a typing indicator is:
+    /// refused while there is none, expired when it ends.
+    #[must_use]
+    pub const fn volatile(mut self) -> Self {
+        self.volatile = true;
+        self
+    }
+}
+
+/// A message that was not accepted, with its payload.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Refused<P> {
+    /// Why.
+    pub reason: RefusedReason,
+    /// The payload, unchanged.
+    pub payload: P,
+}
+
+/// Why a message was not accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum RefusedReason {
+    /// The link is closed: it was not started, was disconnected, or closes.
+    Closed,
+    /// The link has failed for good; reconnect it first.
+    Failed,
+    /// The link drains and takes nothing new.
+    Draining,
+    /// A volatile message while there is no connection.
+    NotConnected,
+    /// The queue is full and the policy is to refuse, or nothing can be dropped for it.
+    Full,
+    /// The message alone is larger than the queue's byte limit.
+    TooLarge {
+        /// The size of the message in bytes.
+        size: usize,
+        /// The limit in bytes.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for RefusedReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the link is closed; start it first"),
+            Self::Failed => f.write_str("the link has failed; reconnect it first"),
+            Self::Draining => f.write_str("the link drains and takes no new messages"),
+            Self::NotConnected => {
+                f.write_str("a volatile message is only taken while connected")
+            }
+            Self::Full => f.write_str("the queue is full"),
+            Self::TooLarge { size, limit } => write!(
+                f,
+                "the message has {size} bytes, more than the queue's limit of {limit}"
+            ),
+        }
+    }
+}
+
+impl<P> fmt::Debug for Refused<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refused")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<P> fmt::Display for Refused<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.reason, f)
+    }
+}
+
+impl<P> core::error::Error for Refused<P> {}
+
+/// The next message to write, borrowed from the outbox.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Outgoing<'a, P> {
+    /// Its name, for the commit.
+    pub id: MessageId,
+    /// How often it was written before, 0 the first time.
+    pub tries: u16,
+    /// What to encode.
+    pub payload: &'a P,
+}
+
+/// What became of one accepted message. Each has exactly one, told once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Fate<P> {
+    /// Which message.
+    pub id: MessageId,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// The payload, with [`Outcome::Returned`] and [`Outcome::Unknown`].
+    pub payload: Option<P>,
+}
+
+/// The kinds of fate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The transport reported it flushed. It says nothing of the peer.
+    Written,
+    /// Its time to live passed, or it was volatile and its connection ended, before it was
+    /// written.
+    Expired,
+    /// Taken out of the queue unsent.
+    Dropped(DropReason),
+    /// Handed back unsent by a drain or a disconnect.
+    Returned,
+    /// Given to the transport, and the connection ended before the transport reported it
+    /// flushed: the peer may have it or not.
+    Unknown,
+}
+
+/// Why a message was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum DropReason {
+    /// The queue was full and the policy chose this one.
+    Overflow,
+    /// The user cleared the queue.
+    Cleared,
+    /// It was tried as often as the configuration allows.
+    Tries,
+    /// The peer or the transport refused it for its size.
+    TooBig,
+}
