@@ -1,0 +1,212 @@
+//! Messages on a stream, in one of two framings.
+
+use super::Framing;
+use super::stream::Stream;
+use crate::behaviour::Frame;
+use std::io::{self, Read, Write};
+use tungstenite::protocol::frame::coding::{Data, OpCode};
+use tungstenite::protocol::frame::{CloseFrame, Frame as WireFrame};
+use tungstenite::protocol::{Role, WebSocketConfig};
+use tungstenite::{Bytes, Error, Message, WebSocket};
+
+/// How much is read at once. The library clears its buffer before each read, so more costs more.
+const READ: usize = 32 * 1024;
+/// The longest message that is taken.
+const LONGEST: usize = 64 << 20;
+
+/// A connection on which messages flow.
+pub(super) enum Channel {
+    WebSocket(Box<WebSocket<Stream>>),
+    Framed(Box<Framed>),
+}
+
+/// Why there is no message, or no room for one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Not now; the socket will say when.
+    Blocked,
+    /// The closing handshake is done.
+    Closed,
+    /// The peer ended, or broke the protocol or the connection.
+    Broken,
+}
+
+impl Channel {
+    /// Begins with `tail`, the bytes that came after the request.
+    pub(super) fn new(framing: Framing, stream: Stream, tail: Vec<u8>) -> Self {
+        match framing {
+            Framing::WebSocket => {
+                let config = WebSocketConfig::default().read_buffer_size(READ);
+                let socket =
+                    WebSocket::from_partially_read(stream, tail, Role::Server, Some(config));
+                Self::WebSocket(Box::new(socket))
+            }
+            Framing::LengthPrefix => Self::Framed(Box::new(Framed {
+                stream,
+                input: tail,
+                start: 0,
+                output: Vec::new(),
+            })),
+        }
+    }
+
+    /// Takes the next message.
+    pub(super) fn read(&mut self) -> Result<Message, Stop> {
+        match self {
+            Self::WebSocket(socket) => socket.read().map_err(stop),
+            Self::Framed(framed) => framed.read().map(Message::Binary).map_err(|e| broken(&e)),
+        }
+    }
+
+    /// Puts a message behind those that wait to be written; [`Stop::Blocked`] means that it waits.
+    pub(super) fn write(&mut self, message: Message) -> Result<(), Stop> {
+        match self {
+            Self::WebSocket(socket) => socket.write(message).map_err(stop),
+            Self::Framed(framed) => match message {
+                Message::Text(text) => framed.write(text.as_bytes()).map_err(|e| broken(&e)),
+                Message::Binary(bytes) => framed.write(&bytes).map_err(|e| broken(&e)),
+                // There are no others in this framing.
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Writes all that waits.
+    pub(super) fn flush(&mut self) -> Result<(), Stop> {
+        match self {
+            Self::WebSocket(socket) => socket.flush().map_err(stop),
+            Self::Framed(framed) => framed.flush().map_err(|e| broken(&e)),
+        }
+    }
+
+    /// Sends a close frame; false where the framing has none.
+    pub(super) fn close(&mut self, code: u16, reason: String) -> bool {
+        let Self::WebSocket(socket) = self else {
+            return false;
+        };
+        let frame = (code != 1005).then(|| CloseFrame {
+            code: code.into(),
+            reason: reason.into(),
+        });
+        // An error shows again on the next read.
+        let _ = socket.close(frame);
+        true
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
+        match self {
+            Self::WebSocket(socket) => socket.get_ref(),
+            Self::Framed(framed) => &framed.stream,
+        }
+    }
+
+    pub(super) fn into_stream(self) -> Stream {
+        match self {
+            Self::WebSocket(socket) => socket.into_inner(),
+            Self::Framed(framed) => framed.stream,
+        }
+    }
+}
+
+/// The bytes of what is sent on opening.
+pub(super) fn encode(framing: Framing, frames: &[Frame]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for frame in frames {
+        let (payload, kind) = match frame {
+            Frame::Text(text) => (text.as_bytes(), Data::Text),
+            Frame::Binary(payload) => (payload.as_slice(), Data::Binary),
+            Frame::Raw(raw) => {
+                bytes.extend_from_slice(raw);
+                continue;
+            }
+        };
+        match framing {
+            Framing::LengthPrefix => prefix(&mut bytes, payload),
+            Framing::WebSocket => {
+                let payload = Bytes::copy_from_slice(payload);
+                let frame = WireFrame::message(payload, OpCode::Data(kind), true);
+                // Writing to memory does not fail.
+                let _ = frame.format(&mut bytes);
+            }
+        }
+    }
+    bytes
+}
+
+/// Messages with their length before them.
+pub(super) struct Framed {
+    stream: Stream,
+    input: Vec<u8>,
+    // What lies before it in `input` has been taken.
+    start: usize,
+    output: Vec<u8>,
+}
+
+impl Framed {
+    fn read(&mut self) -> io::Result<Bytes> {
+        loop {
+            let have = &self.input[self.start..];
+            if let Some((head, rest)) = have.split_first_chunk::<4>() {
+                let length = u32::from_be_bytes(*head) as usize;
+                if length > LONGEST {
+                    return Err(io::ErrorKind::InvalidData.into());
+                }
+                if let Some(payload) = rest.get(..length) {
+                    let payload = Bytes::copy_from_slice(payload);
+                    self.start += 4 + length;
+                    return Ok(payload);
+                }
+            }
+            self.input.drain(..self.start);
+            self.start = 0;
+            let filled = self.input.len();
+            self.input.resize(filled + READ, 0);
+            let count = self.stream.read(&mut self.input[filled..]);
+            self.input
+                .truncate(filled + count.as_ref().copied().unwrap_or(0));
+            if count? == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+    }
+
+    fn write(&mut self, payload: &[u8]) -> io::Result<()> {
+        prefix(&mut self.output, payload);
+        if self.output.len() >= crate::net::CHUNK {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        while !self.output.is_empty() {
+            let count = self.stream.write(&self.output)?;
+            self.output.drain(..count);
+        }
+        self.stream.flush()
+    }
+}
+
+fn prefix(bytes: &mut Vec<u8>, payload: &[u8]) {
+    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+    bytes.extend_from_slice(&length.to_be_bytes());
+    bytes.extend_from_slice(payload);
+}
+
+fn stop(error: Error) -> Stop {
+    match error {
+        Error::Io(error) => broken(&error),
+        Error::ConnectionClosed | Error::AlreadyClosed => Stop::Closed,
+        // A write after the closing handshake began is not the peer's fault.
+        Error::Protocol(tungstenite::error::ProtocolError::SendAfterClosing) => Stop::Blocked,
+        _ => Stop::Broken,
+    }
+}
+
+fn broken(error: &io::Error) -> Stop {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted => Stop::Blocked,
+        _ => Stop::Broken,
+    }
+}
