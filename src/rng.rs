@@ -1,7 +1,7 @@
 //! The one door by which randomness enters: any [`Rng`], by default a counter-based one.
 //!
 //! The machines draw only when a delay is drawn, one `next_u64` a decision. [`Seeded`] is
-//! ChaCha8 keyed by a seed, with the link as its stream and the number of draws as its
+//! `ChaCha8` keyed by a seed, with the link as its stream and the number of draws as its
 //! position: what a link draws never depends on another link, and two integers restore it.
 
 pub use rand_core::Rng;
@@ -11,12 +11,7 @@ pub use rand_core::Rng;
 /// Multiply-and-shift: the bias is below `max / 2^64`, which no delay can show.
 pub(crate) fn up_to<R: Rng>(rng: &mut R, max: u64) -> u64 {
     let product = u128::from(rng.next_u64()) * (u128::from(max) + 1);
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "a product shifted by 64 bits is at most `max`"
-    )]
-    let high = (product >> 64) as u64;
-    high
+    (product >> 64) as u64
 }
 
 #[cfg(feature = "chacha")]
@@ -98,7 +93,7 @@ mod seeded {
         }
     }
 
-    /// The default generator: ChaCha8 by (seed, stream, position).
+    /// The default generator: `ChaCha8` by (seed, stream, position).
     ///
     /// Golden vectors in the tests fix its output on every platform.
     #[derive(Clone, Debug, PartialEq, Eq, Hash)]

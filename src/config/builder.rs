@@ -249,7 +249,8 @@ impl Builder {
                 connect_deadline: b.connect_deadline,
             });
         }
-        if let (Some(hidden), Some(interval)) = (b.heartbeat.hidden_interval, b.heartbeat.interval) {
+        if let (Some(hidden), Some(interval)) = (b.heartbeat.hidden_interval, b.heartbeat.interval)
+        {
             if hidden < interval {
                 return Err(ConfigError::HiddenBelowInterval { hidden, interval });
             }

@@ -30,20 +30,13 @@ use crate::heartbeat::Pulse;
 use crate::outbox::Limits;
 
 /// The configuration of a link; it never changes while the link uses it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",
     derive(serde::Serialize, serde::Deserialize),
     serde(try_from = "Builder", into = "Builder")
 )]
 pub struct Config(pub(crate) Builder);
-
-impl Default for Config {
-    fn default() -> Self {
-        // The defaults are valid: a test builds them.
-        Self(Builder::default())
-    }
-}
 
 impl Config {
     /// Starts from the defaults.
@@ -120,7 +113,9 @@ impl Config {
         });
         let mut dials = runs.max().unwrap_or(0).saturating_add(1);
         if let Some(quick) = &b.quick {
-            dials = dials.saturating_add(u64::from(quick.burst)).saturating_add(per(quick.refill));
+            dials = dials
+                .saturating_add(u64::from(quick.burst))
+                .saturating_add(per(quick.refill));
         }
         dials = dials
             .saturating_add(u64::from(b.hints.burst))

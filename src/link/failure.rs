@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::input::Context;
 use super::state::{Backlog, Stage, State};
+use crate::backoff::Contention;
 use crate::cause::{Cause, Outcome, RetryAfter, Verdict};
 use crate::event::Closure;
 use crate::rng::{Rng, up_to};
@@ -61,7 +62,12 @@ impl State {
             Next::Free(delay) => delay,
             Next::Counted(delay) => {
                 self.failures = self.failures.saturating_add(1);
-                if cx.config.0.max_retries.is_some_and(|most| self.failures > most) {
+                if cx
+                    .config
+                    .0
+                    .max_retries
+                    .is_some_and(|most| self.failures > most)
+                {
                     return self.finish(cx, Stage::Failed, Cause::AttemptsSpent);
                 }
                 delay
@@ -86,7 +92,9 @@ impl State {
         if let Some(hint) = hint {
             self.hinted = self.hinted.saturating_add(1);
             let asked = hint.delay.min(cx.config.0.hint_max);
-            let width = hint.resolution.clamp(HINT_SPREAD, cx.config.0.hint_max.max(HINT_SPREAD));
+            let width = hint
+                .resolution
+                .clamp(HINT_SPREAD, cx.config.0.hint_max.max(HINT_SPREAD));
             let asked = asked.saturating_add(Duration::from_nanos(up_to(cx.rng, nanos(width))));
             if self.hinted <= cx.config.0.free_hints {
                 return Next::Free(asked.max(floor));
@@ -94,7 +102,7 @@ impl State {
             // A server that keeps sending us away is failing: the schedule counts too.
             return Next::Counted(asked.max(self.scheduled(cx, verdict)));
         }
-        let plain = verdict.is_plain_retry();
+        let plain = verdict.contention() == Contention::Down && verdict.spread().is_none();
         if was_up && plain && self.spend(cx.config) {
             return Next::Free(cx.config.backoff().first(cx.rng));
         }

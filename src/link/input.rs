@@ -78,25 +78,22 @@ impl State {
     }
 
     fn on_flushed(&mut self, epoch: Epoch) {
-        if self.epoch() != Some(epoch) {
-            return self.ignore();
+        if !matches!(self.stage, Stage::Up | Stage::Closing) || self.current.epoch != epoch {
+            self.ignore();
         }
-        // A flush that the window had stopped can go on.
-        self.request_flush();
     }
 
     fn on_progress<R: Rng>(&mut self, cx: &mut Context<'_, R>, epoch: Epoch) {
         if !self.is_up(epoch) {
             return self.ignore();
         }
-        self.current.heartbeat.progress(cx.config.heartbeat(), self.now);
-        if cx.backlog == Backlog::Some {
-            self.request_flush();
-        }
+        self.current
+            .heartbeat
+            .progress(cx.config.heartbeat(), self.now);
     }
 
     fn on_reached(&mut self, epoch: Epoch) {
-        if self.stage == Stage::Dialling && self.current.epoch == epoch {
+        if self.stage == Stage::Dialling && self.current.epoch == epoch && self.current.told {
             // The deadline covers the handshake too, so it stays.
             self.stage = Stage::Reached;
         } else {
@@ -106,7 +103,7 @@ impl State {
 
     fn on_opened<R: Rng>(&mut self, cx: &mut Context<'_, R>, epoch: Epoch) {
         let dialling = matches!(self.stage, Stage::Dialling | Stage::Reached);
-        if !dialling || self.current.epoch != epoch {
+        if !dialling || self.current.epoch != epoch || !self.current.told {
             return self.ignore();
         }
         self.silent = 0;
@@ -204,15 +201,8 @@ impl State {
             },
             Command::Disconnect => self.disconnect(cx, Cause::Requested),
             Command::Drain(within) => self.drain(cx, within),
-            Command::Clear => {
-                cx.effects.clear = true;
-                cx.backlog = if cx.backlog == Backlog::Some && self.stage == Stage::Up {
-                    // What is in flight has still to be reported.
-                    Backlog::Some
-                } else {
-                    Backlog::Empty
-                };
-            }
+            // The owner of the outbox has dropped the messages already.
+            Command::Clear => {}
         }
     }
 
@@ -229,7 +219,10 @@ impl State {
     /// Pings what is open at once; the answer decides.
     fn check<R: Rng>(&mut self, cx: &mut Context<'_, R>) {
         if self.stage == Stage::Up {
-            let beat = self.current.heartbeat.check(cx.config.heartbeat(), self.now);
+            let beat = self
+                .current
+                .heartbeat
+                .check(cx.config.heartbeat(), self.now);
             if beat == Beat::Ping {
                 self.outputs.bits |= bit::SEND_PING;
             }
@@ -248,7 +241,11 @@ impl State {
         }
         if self.stage == Stage::Up {
             self.prove(cx.config);
-            match self.current.heartbeat.fire(cx.config.heartbeat(), self.hidden, self.now) {
+            match self
+                .current
+                .heartbeat
+                .fire(cx.config.heartbeat(), self.hidden, self.now)
+            {
                 Beat::Wait => {}
                 Beat::Ping => self.outputs.bits |= bit::SEND_PING,
                 Beat::Dead => self.ended(cx, Cause::PongTimeout.into()),

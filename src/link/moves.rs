@@ -3,7 +3,6 @@
 use core::time::Duration;
 
 use super::input::Context;
-use super::limiter::Limiter;
 use super::outputs::bit;
 use super::phase::Phase;
 use super::state::{Backlog, Stage, State};
@@ -97,7 +96,10 @@ impl State {
                     self.drop_current();
                     self.wait(spread(cx.rng, cx.config), Some(Cause::NetworkChanged));
                 } else if self.stage == Stage::Up {
-                    let beat = self.current.heartbeat.check(cx.config.heartbeat(), self.now);
+                    let beat = self
+                        .current
+                        .heartbeat
+                        .check(cx.config.heartbeat(), self.now);
                     if beat == crate::heartbeat::Beat::Ping {
                         self.outputs.bits |= bit::SEND_PING;
                     }
@@ -193,7 +195,7 @@ impl State {
     }
 
     /// Final until the user calls.
-    fn rest(&mut self, stage: Stage, cause: Cause) {
+    pub(super) fn rest(&mut self, stage: Stage, cause: Cause) {
         self.outputs.bits &= !bit::OF_CONNECTION;
         self.due = Instant::NEVER;
         self.enter(stage, Some(cause));
@@ -236,7 +238,9 @@ impl State {
 
     fn dial_as(&mut self, config: &Config, cause: Option<Cause>) {
         self.outputs.bits |= bit::CONNECT;
-        let doubled = 1_u32.checked_shl(u32::from(self.silent)).unwrap_or(u32::MAX);
+        let doubled = 1_u32
+            .checked_shl(u32::from(self.silent))
+            .unwrap_or(u32::MAX);
         let patient = config.0.connect_deadline.saturating_mul(doubled);
         self.due = self.now + patient.min(config.0.patience);
         self.enter(Stage::Dialling, cause);
@@ -290,7 +294,11 @@ impl State {
         self.outputs.bits &= !bit::OF_CONNECTION;
         if closing {
             let asked = matches!(closure.cause, Cause::CloseTimeout);
-            let cause = if asked { Cause::CloseTimeout } else { Cause::Requested };
+            let cause = if asked {
+                Cause::CloseTimeout
+            } else {
+                Cause::Requested
+            };
             self.rest(Stage::Closed, cause);
             return;
         }
@@ -358,7 +366,9 @@ impl State {
         let Some(quick) = &config.0.quick else {
             return false;
         };
-        let cost = u32::try_from(quick.cost.as_millis()).unwrap_or(u32::MAX).max(1);
+        let cost = u32::try_from(quick.cost.as_millis())
+            .unwrap_or(u32::MAX)
+            .max(1);
         let paid = self.credit >= cost && self.quick.take(self.now, quick.burst, quick.refill);
         if paid {
             self.credit -= cost;
@@ -370,11 +380,6 @@ impl State {
     pub(super) fn wait(&mut self, delay: Duration, cause: Option<Cause>) {
         self.due = self.now + delay;
         self.enter(Stage::Due, cause);
-    }
-
-    pub(super) fn reset_limits(&mut self) {
-        self.quick = Limiter::FULL;
-        self.hints = Limiter::FULL;
     }
 }
 

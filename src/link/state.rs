@@ -53,8 +53,6 @@ pub struct Effects {
     pub ready: bool,
     /// What is queued is to be handed back.
     pub hand_back: bool,
-    /// What is queued is to be dropped.
-    pub clear: bool,
 }
 
 /// Whether messages are queued or in flight, as far as a drain cares.
@@ -71,6 +69,10 @@ pub enum Backlog {
 /// This is what a fleet stores per link; for a single one use [`Link`](super::Link). It is
 /// plain data: equal states behave equally, and behaviour commutes with
 /// [`shifted`](State::shifted).
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each a byte; the stage is the state"
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     /// The latest time that was seen.
@@ -184,7 +186,7 @@ impl State {
                 }
             }
         }
-        if matches!(event, Event::Tick) && self.now < self.wake {
+        if matches!(event, Event::Tick) && self.now < self.wake && !self.draining {
             return Effects::default();
         }
         self.apply(config, rng, event, backlog)

@@ -4,6 +4,7 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::rc::Rc;
 use alloc::string::String;
+#[cfg(target_has_atomic = "ptr")]
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
@@ -42,7 +43,9 @@ macro_rules! sized_by_len {
     })+ };
 }
 
-sized_by_len!(Vec<u8>, String, Box<[u8]>, Box<str>, Arc<[u8]>, Arc<str>, Rc<[u8]>, Rc<str>);
+sized_by_len!(Vec<u8>, String, Box<[u8]>, Box<str>, Rc<[u8]>, Rc<str>);
+#[cfg(target_has_atomic = "ptr")]
+sized_by_len!(Arc<[u8]>, Arc<str>);
 sized_by_len!(&[u8], &str, Cow<'_, [u8]>, Cow<'_, str>);
 
 /// How one message is to be sent. The default is to keep it until it is written.
@@ -117,9 +120,7 @@ impl fmt::Display for RefusedReason {
             Self::Closed => f.write_str("the link is closed; start it first"),
             Self::Failed => f.write_str("the link has failed; reconnect it first"),
             Self::Draining => f.write_str("the link drains and takes no new messages"),
-            Self::NotConnected => {
-                f.write_str("a volatile message is only taken while connected")
-            }
+            Self::NotConnected => f.write_str("a volatile message is only taken while connected"),
             Self::Full => f.write_str("the queue is full"),
             Self::TooLarge { size, limit } => write!(
                 f,

@@ -365,18 +365,15 @@ impl<P> Outbox<P> {
                 break;
             };
             let queued = seen >= in_flight;
-            match queued.then(|| judge(&entry)).flatten() {
-                Some(outcome) => {
-                    self.live_bytes = self.live_bytes.saturating_sub(entry.size);
-                    self.volatile = self.volatile.saturating_sub(usize::from(entry.volatile));
-                    self.decide(entry.id, outcome, None);
+            if let Some(outcome) = queued.then(|| judge(&entry)).flatten() {
+                self.live_bytes = self.live_bytes.saturating_sub(entry.size);
+                self.volatile = self.volatile.saturating_sub(usize::from(entry.volatile));
+                self.decide(entry.id, outcome, None);
+            } else {
+                if queued {
+                    self.first_expiry = self.first_expiry.min(entry.expires);
                 }
-                None => {
-                    if queued {
-                        self.first_expiry = self.first_expiry.min(entry.expires);
-                    }
-                    self.entries.push_back(entry);
-                }
+                self.entries.push_back(entry);
             }
         }
     }

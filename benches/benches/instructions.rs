@@ -1,0 +1,79 @@
+//! Instructions of the core's paths, counted by callgrind: the same on every run.
+//!
+//! Each function repeats its path [`TIMES`] times. The limits below are the committed baseline
+//! plus 10 %: a change that costs more fails. Lower them when a change saves.
+#![expect(missing_docs, reason = "the benchmark macros make public items")]
+
+use gungraun::{
+    Callgrind, EventKind, LibraryBenchmarkConfig, library_benchmark, library_benchmark_group, main,
+};
+use redial_benches::Bench;
+
+/// Repetitions of each path.
+const TIMES: u64 = 100;
+
+/// The limit for a path of so many instructions: 10 % above it.
+fn limit(baseline: u64) -> LibraryBenchmarkConfig {
+    let most = baseline * TIMES * 110 / 100;
+    let mut config = LibraryBenchmarkConfig::default();
+    config.tool(Callgrind::default().hard_limits([(EventKind::Ir, most)]));
+    config
+}
+
+fn repeat(mut bench: Bench, path: impl Fn(&mut Bench)) -> Bench {
+    for _ in 0..TIMES {
+        path(&mut bench);
+    }
+    bench
+}
+
+#[library_benchmark(config = limit(80))]
+#[bench::warm(Bench::connected())]
+fn frame(bench: Bench) -> Bench {
+    repeat(bench, Bench::frame)
+}
+
+#[library_benchmark(config = limit(130))]
+#[bench::warm(Bench::connected())]
+fn frame_and_timeout(bench: Bench) -> Bench {
+    repeat(bench, |b| {
+        std::hint::black_box(b.frame_and_timeout());
+    })
+}
+
+#[library_benchmark(config = limit(80))]
+#[bench::warm(Bench::connected())]
+fn early_tick(bench: Bench) -> Bench {
+    repeat(bench, Bench::early_tick)
+}
+
+#[library_benchmark(config = limit(350))]
+#[bench::warm(Bench::connected())]
+fn ping_pong(bench: Bench) -> Bench {
+    repeat(bench, Bench::ping_pong)
+}
+
+#[library_benchmark(config = limit(280))]
+#[bench::warm(Bench::connected())]
+fn send_flush_commit(bench: Bench) -> Bench {
+    repeat(bench, Bench::send)
+}
+
+#[library_benchmark(config = limit(2000))]
+#[bench::warm(Bench::connected())]
+fn loss_to_reconnected(bench: Bench) -> Bench {
+    repeat(bench, Bench::reconnect)
+}
+
+library_benchmark_group!(
+    name = core,
+    benchmarks = [
+        frame,
+        frame_and_timeout,
+        early_tick,
+        ping_pong,
+        send_flush_commit,
+        loss_to_reconnected
+    ]
+);
+main!(library_benchmark_groups = core);

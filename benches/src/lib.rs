@@ -1,0 +1,154 @@
+//! The paths of the core that are measured, each as one function: the same for instruction
+//! counts (`instructions`) and for time (`time`).
+
+use core::time::Duration;
+
+use redial::rng::{Seed, Seeded};
+use redial::{Action, Cause, Command, Config, Epoch, Event, Frame, Instant, Link, SendOptions};
+
+/// The link that is measured: payloads are borrowed, so that only the machine's own work counts.
+pub type Subject = Link<&'static [u8], Seeded>;
+
+/// The payload of every message.
+pub const PAYLOAD: &[u8] = &[7; 64];
+
+/// A link that is connected, warm, and has carried traffic, with its epoch and the time.
+pub struct Bench {
+    /// The link.
+    pub link: Subject,
+    /// Its connection.
+    pub epoch: Epoch,
+    /// The time of the last input.
+    pub now: Instant,
+}
+
+impl Bench {
+    /// A connection past its first messages: buffers are allocated, `stable_after` is over.
+    pub fn connected() -> Self {
+        let link = Link::new(Config::default(), Seeded::new(Seed::from_number(1), 1));
+        let mut bench = Self {
+            link,
+            epoch: first_epoch(),
+            now: Instant::ORIGIN,
+        };
+        bench.link.handle(bench.now, Event::Command(Command::Start));
+        bench.dial();
+        bench.send();
+        bench.frame();
+        bench.now = bench.now + Duration::from_secs(11);
+        bench.frame();
+        bench.actions();
+        bench
+    }
+
+    fn actions(&mut self) {
+        while let Some(action) = self.link.poll_action() {
+            if let Action::Connect { epoch, .. } = action {
+                self.epoch = epoch;
+            }
+        }
+    }
+
+    fn dial(&mut self) {
+        self.actions();
+        self.link.handle(self.now, Event::Opened(self.epoch));
+        self.actions();
+    }
+
+    fn pass(&mut self, nanos: u64) {
+        self.now = self.now + Duration::from_nanos(nanos);
+    }
+
+    /// An inbound frame and its (empty) actions.
+    #[inline]
+    pub fn frame(&mut self) {
+        self.pass(100);
+        self.link
+            .handle(self.now, Event::Frame(self.epoch, Frame::Data));
+        while self.link.poll_action().is_some() {}
+    }
+
+    /// The same, and the question when to come back.
+    #[inline]
+    pub fn frame_and_timeout(&mut self) -> Option<Instant> {
+        self.frame();
+        self.link.poll_timeout()
+    }
+
+    /// A tick before anything is due.
+    #[inline]
+    pub fn early_tick(&mut self) {
+        self.pass(1);
+        self.link.handle(self.now, Event::Tick);
+        while self.link.poll_action().is_some() {}
+    }
+
+    /// Silence, the ping that follows, and its pong.
+    #[inline]
+    pub fn ping_pong(&mut self) {
+        if let Some(due) = self.link.poll_timeout() {
+            self.now = self.now.max(due);
+        }
+        self.link.handle(self.now, Event::Tick);
+        let mut sent = 0;
+        while let Some(action) = self.link.poll_action() {
+            if let Action::SendPing { nonce, .. } = action {
+                sent = nonce;
+            }
+        }
+        self.pass(1_000_000);
+        let pong = Frame::Pong(Some(sent));
+        self.link.handle(self.now, Event::Frame(self.epoch, pong));
+        while self.link.poll_action().is_some() {}
+    }
+
+    /// A message accepted, written, flushed, and its fate taken.
+    #[inline]
+    pub fn send(&mut self) {
+        self.pass(100);
+        if self
+            .link
+            .send(self.now, PAYLOAD, SendOptions::new())
+            .is_err()
+        {
+            return;
+        }
+        while self.link.poll_action().is_some() {}
+        let mut last = None;
+        while let Some(message) = self.link.peek(self.now, self.epoch) {
+            let id = message.id;
+            self.link.commit(self.now, self.epoch, id);
+            last = Some(id);
+        }
+        if let Some(last) = last {
+            self.link.handle(self.now, Event::Flushed(self.epoch, last));
+            while self.link.poll_action().is_some() {}
+        }
+        while self.link.poll_fate().is_some() {}
+    }
+
+    /// The connection is lost, the delay passes, the next one opens.
+    #[inline]
+    pub fn reconnect(&mut self) {
+        self.pass(1_000);
+        self.link
+            .handle(self.now, Event::Closed(self.epoch, Cause::Lost.into()));
+        while self.link.poll_action().is_some() {}
+        if let Some(due) = self.link.poll_timeout() {
+            self.now = self.now.max(due);
+        }
+        self.link.handle(self.now, Event::Tick);
+        self.dial();
+    }
+}
+
+/// Any epoch: it is overwritten by that of the first dial.
+fn first_epoch() -> Epoch {
+    let mut link = Subject::new(Config::default(), Seeded::new(Seed::from_number(1), 1));
+    link.handle(Instant::ORIGIN, Event::Command(Command::Start));
+    loop {
+        if let Some(Action::Connect { epoch, .. }) = link.poll_action() {
+            return epoch;
+        }
+    }
+}

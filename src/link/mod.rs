@@ -1,0 +1,307 @@
+//! One logical connection, kept alive through many physical ones.
+//!
+//! [`Link`] is what a driver of a single connection uses: the [`State`], its configuration,
+//! its generator and its [`Outbox`] in one. What may happen when is in [`Phase::successors`].
+//! The lifecycle lives here and only here; schedules, verdicts, heartbeat and outbox are
+//! machines of their own, each useful alone.
+
+mod connection;
+mod failure;
+mod input;
+mod limiter;
+mod moves;
+mod outputs;
+mod phase;
+mod state;
+mod status;
+
+pub use self::phase::Phase;
+pub use self::state::{Backlog, Effects, State};
+pub use self::status::{Stats, Status};
+
+use crate::action::Action;
+use crate::config::Config;
+use crate::epoch::Epoch;
+use crate::event::{Command, Event, Frame};
+use crate::outbox::{
+    Fate, MessageId, Outbox, Outcome, Outgoing, Payload, Refused, RefusedReason, SendOptions,
+};
+use crate::rng::Rng;
+use crate::time::Instant;
+
+/// One logical connection with its messages.
+///
+/// A driver runs this loop; see the crate's front page for a whole one.
+///
+/// ```text
+/// link.handle(now, event)                                      // 1  exactly one event
+/// while let Some(action) = link.poll_action() { do(action) }   // 2  take every action
+/// wait for input, or until link.poll_timeout() -> event = Tick // 3
+/// ```
+///
+/// Whoever sends also takes the fates: a message keeps its slot until its fate is taken.
+#[derive(Clone, Debug)]
+pub struct Link<P, R> {
+    state: State,
+    outbox: Outbox<P>,
+    stats: Stats,
+    config: Config,
+    rng: R,
+}
+
+impl<P: Payload, R: Rng> Link<P, R> {
+    /// A closed link. Its first action follows on
+    /// [`Command::Start`](crate::Command::Start).
+    pub fn new(config: Config, rng: R) -> Self {
+        Self {
+            state: State::new(),
+            outbox: Outbox::new(),
+            stats: Stats::default(),
+            config,
+            rng,
+        }
+    }
+
+    /// Applies one event, then every deadline that `now` has passed.
+    ///
+    /// Total: any event, at any time, in any state; one that names an epoch which is not alive
+    /// changes nothing but a counter. A `now` before the latest one seen counts as that one.
+    /// Feed all readable input before a `Tick`: a late tick with fresh input in hand must not
+    /// declare a peer dead.
+    #[inline]
+    pub fn handle(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Frame(_, Frame::Data) => {
+                self.stats.received = self.stats.received.wrapping_add(1);
+            }
+            Event::Flushed(epoch, through) if self.state.epoch() == Some(epoch) => {
+                self.outbox.flushed(through);
+            }
+            Event::Command(Command::Clear) => self.outbox.clear(),
+            _ => {}
+        }
+        let backlog = self.backlog();
+        let state = &mut self.state;
+        let effects = state.handle(&self.config, &mut self.rng, now, event, backlog);
+        if effects != Effects::default() {
+            self.follow(effects);
+        }
+        if self
+            .outbox
+            .next_deadline()
+            .is_some_and(|due| due <= self.state.now)
+        {
+            self.outbox.expire(self.state.now);
+            if self.outbox.resume_pace(self.state.now) {
+                self.state.request_flush();
+            }
+        }
+        if matches!(event, Event::Flushed(..) | Event::Progress(..)) && self.outbox.queued() > 0 {
+            // What a full window or a full transport had stopped can go on.
+            self.state.request_flush();
+        }
+        if self.state.draining && self.outbox.is_empty() {
+            self.drained();
+        }
+    }
+
+    /// The next action, until there is none. Take them all before the next event.
+    #[inline]
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.state.poll_action()?;
+        match action {
+            Action::Connect { .. } => self.stats.dials = self.stats.dials.wrapping_add(1),
+            Action::SendPing { .. } => self.stats.pings = self.stats.pings.wrapping_add(1),
+            _ => {}
+        }
+        Some(action)
+    }
+
+    /// When to come back with a [`Tick`](Event::Tick) if nothing else happens; `None` while
+    /// only input can change anything.
+    #[inline]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        match (self.state.poll_timeout(), self.outbox.next_deadline()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, None) => a,
+            (None, b) => b,
+        }
+    }
+
+    /// Accepts a message: it will be written once messages flow, in order.
+    ///
+    /// Poll for actions after it: while connected it asks for a flush.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`] with the payload and the reason: the link is closed, failed or drains, the
+    /// message is volatile and there is no connection, or the outbox cannot take it.
+    pub fn send(
+        &mut self,
+        now: Instant,
+        payload: P,
+        options: SendOptions,
+    ) -> Result<MessageId, Refused<P>> {
+        self.state.now = self.state.now.max(now);
+        let reason = match self.state.phase {
+            Phase::Closed | Phase::Closing => Some(RefusedReason::Closed),
+            Phase::Failed => Some(RefusedReason::Failed),
+            Phase::Draining => Some(RefusedReason::Draining),
+            Phase::Connected => None,
+            _ if options.volatile => Some(RefusedReason::NotConnected),
+            _ => None,
+        };
+        let limits = self.config.outbox();
+        let sent = match reason {
+            Some(reason) => Err(Refused { reason, payload }),
+            None => self.outbox.push(limits, self.state.now, payload, options),
+        };
+        match &sent {
+            Ok(_) => {
+                self.stats.accepted = self.stats.accepted.wrapping_add(1);
+                self.state.request_flush();
+            }
+            Err(_) => self.stats.refused = self.stats.refused.wrapping_add(1),
+        }
+        sent
+    }
+
+    /// The next message to write on `epoch`, if there is one that may go now.
+    ///
+    /// After [`Action::Flush`]: peek, encode, write, [`commit`](Self::commit), until this gives
+    /// `None` or the transport is full.
+    pub fn peek(&mut self, now: Instant, epoch: Epoch) -> Option<Outgoing<'_, P>> {
+        self.state.now = self.state.now.max(now);
+        if !self.state.is_up(epoch) {
+            return None;
+        }
+        self.outbox.peek(self.config.outbox(), self.state.now)
+    }
+
+    /// The peeked message was given to the transport: it is in flight.
+    ///
+    /// False, and nothing changes, where `id` is not the next message of `epoch`.
+    pub fn commit(&mut self, now: Instant, epoch: Epoch, id: MessageId) -> bool {
+        self.state.now = self.state.now.max(now);
+        let limits = self.config.outbox();
+        self.state.is_up(epoch) && self.outbox.commit(limits, self.state.now, epoch, id)
+    }
+
+    /// The peeked message can never be written, being over the transport's limit: it is
+    /// dropped as too big.
+    ///
+    /// False, and nothing changes, where `id` is not the next message of `epoch`.
+    pub fn reject(&mut self, epoch: Epoch, id: MessageId) -> bool {
+        self.state.is_up(epoch) && self.outbox.reject(id)
+    }
+
+    /// The transport knows that it did not write message `from` and those after it: they are
+    /// queued again in their old place. Call it before the `Closed` of `epoch`.
+    ///
+    /// Only for what the peer cannot have got: at most once holds no further than this word.
+    pub fn take_back(&mut self, epoch: Epoch, from: MessageId) {
+        if self.state.is_up(epoch) {
+            self.outbox.take_back(self.config.outbox(), from);
+        }
+    }
+
+    /// What became of a message: the oldest fate not yet taken. Taking it frees its slot.
+    pub fn poll_fate(&mut self) -> Option<Fate<P>> {
+        let fate = self.outbox.poll_fate()?;
+        let count = match fate.outcome {
+            Outcome::Written => &mut self.stats.written,
+            Outcome::Unknown => &mut self.stats.unknown,
+            Outcome::Expired => &mut self.stats.expired,
+            Outcome::Dropped(_) => &mut self.stats.dropped,
+            Outcome::Returned => &mut self.stats.returned,
+        };
+        *count = count.wrapping_add(1);
+        Some(fate)
+    }
+
+    /// Where the link stands after all handled inputs.
+    pub fn status(&self) -> Status {
+        Status {
+            queued: self.outbox.queued(),
+            in_flight: self.outbox.in_flight(),
+            bytes: self.outbox.bytes(),
+            ..self.state.status()
+        }
+    }
+
+    /// The phase after all handled inputs.
+    pub const fn phase(&self) -> Phase {
+        self.state.phase()
+    }
+
+    /// The state alone.
+    pub const fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// The messages.
+    pub const fn outbox(&self) -> &Outbox<P> {
+        &self.outbox
+    }
+
+    /// The configuration.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The generator, with its position.
+    pub const fn rng(&self) -> &R {
+        &self.rng
+    }
+
+    /// What happened so far.
+    pub fn stats(&self) -> Stats {
+        Stats {
+            stale: u64::from(self.state.stale),
+            ..self.stats
+        }
+    }
+
+    fn backlog(&self) -> Backlog {
+        if self.outbox.is_empty() {
+            Backlog::Empty
+        } else {
+            Backlog::Some
+        }
+    }
+
+    /// Does to the outbox what the input meant for it.
+    fn follow(&mut self, effects: Effects) {
+        if let Some(epoch) = effects.lost {
+            self.stats.disconnected = self.stats.disconnected.wrapping_add(1);
+            if effects.struck {
+                self.outbox.strike(epoch);
+            }
+            self.outbox.lose();
+        }
+        if effects.hand_back {
+            self.outbox.return_queued();
+        }
+        if effects.ready {
+            self.stats.connected = self.stats.connected.wrapping_add(1);
+            if self.outbox.queued() > 0 {
+                self.state.request_flush();
+            }
+        }
+    }
+
+    /// The last message of a drain got its fate: the drain is over.
+    #[cold]
+    fn drained(&mut self) {
+        let now = self.state.now;
+        let state = &mut self.state;
+        let effects = state.handle(
+            &self.config,
+            &mut self.rng,
+            now,
+            Event::Tick,
+            Backlog::Empty,
+        );
+        self.follow(effects);
+    }
+}
