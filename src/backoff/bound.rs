@@ -33,9 +33,11 @@ pub(super) fn max_delay(schedule: &Schedule, jitter: Jitter) -> u64 {
 pub(super) fn max_dials(schedule: &Schedule, jitter: Jitter, floor: u64, window: u64) -> u64 {
     let floor = floor.max(1);
     if let Some(windows) = Windows::of(schedule) {
-        let poll = windows.least_poll();
-        let term = |step| windows.window(step).min(poll);
-        let in_full = fitting(window, windows.polls_from(), poll, term);
+        // Contention can't beat this. Jumping ahead skips windows no longer than half of the
+        // one it leads to, and half of the cap is the least wait between two polls.
+        let in_full = fitting(window, windows.polls_from(), windows.least_poll(), |step| {
+            windows.window(step)
+        });
         // The last of the dials may come at the very beginning of its window.
         return in_full.saturating_add(1).min(window / floor);
     }

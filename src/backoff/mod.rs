@@ -148,8 +148,8 @@ impl Backoff {
     /// however long or short each takes to fail and whatever the contention is:
     ///
     /// - all forms: `window / floor`;
-    /// - stratified: `k` delays need at least the windows before the `k`-th, a window
-    ///   counted as no more than half of the cap, as that is the least wait between polls;
+    /// - stratified: `k` delays need at least the windows before the `k`-th, and half of the
+    ///   cap for each poll;
     /// - the others: `k` delays need at least the sum of the least delays of steps `0..k`.
     ///
     /// The result is the smaller of the two, and saturates.

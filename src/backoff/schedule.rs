@@ -75,7 +75,8 @@ impl Schedule {
                 match (step, carry) {
                     (0, _) => base,
                     (_, 0) => factor.power(base, step, cap),
-                    (_, carry) => carry.clamp(base, cap.max(base)),
+                    // Not above what this schedule can come to, whoever left the cursor.
+                    (_, carry) => carry.max(base).min(self.last()),
                 }
             }
         }
