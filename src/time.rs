@@ -69,12 +69,7 @@ impl fmt::Debug for Instant {
 
 /// A duration as nanoseconds, saturating at `u64::MAX` (584 years).
 pub(crate) const fn nanos(duration: Duration) -> u64 {
-    let n = duration.as_nanos();
-    if n > u64::MAX as u128 {
-        u64::MAX
-    } else {
-        #[expect(clippy::cast_possible_truncation, reason = "bounded on the line above")]
-        let n = n as u64;
-        n
-    }
+    // Saturating in parts: the same as by `as_nanos`, without its 128 bits.
+    let whole = duration.as_secs().saturating_mul(1_000_000_000);
+    whole.saturating_add(duration.subsec_nanos() as u64)
 }

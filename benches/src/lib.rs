@@ -9,6 +9,9 @@ use redial::{Action, Cause, Command, Config, Epoch, Event, Frame, Instant, Link,
 /// The link that is measured: payloads are borrowed, so that only the machine's own work counts.
 pub type Subject = Link<&'static [u8], Seeded>;
 
+/// Between two inputs.
+const STEP: Duration = Duration::from_nanos(100);
+
 /// The payload of every message.
 pub const PAYLOAD: &[u8] = &[7; 64];
 
@@ -55,14 +58,14 @@ impl Bench {
         self.actions();
     }
 
-    fn pass(&mut self, nanos: u64) {
-        self.now = self.now + Duration::from_nanos(nanos);
+    fn pass(&mut self, time: Duration) {
+        self.now = self.now + time;
     }
 
     /// An inbound frame and its (empty) actions.
     #[inline]
     pub fn frame(&mut self) {
-        self.pass(100);
+        self.pass(STEP);
         self.link
             .handle(self.now, Event::Frame(self.epoch, Frame::Data));
         while self.link.poll_action().is_some() {}
@@ -78,7 +81,7 @@ impl Bench {
     /// A tick before anything is due.
     #[inline]
     pub fn early_tick(&mut self) {
-        self.pass(1);
+        self.pass(STEP);
         self.link.handle(self.now, Event::Tick);
         while self.link.poll_action().is_some() {}
     }
@@ -96,7 +99,7 @@ impl Bench {
                 sent = nonce;
             }
         }
-        self.pass(1_000_000);
+        self.pass(STEP);
         let pong = Frame::Pong(Some(sent));
         self.link.handle(self.now, Event::Frame(self.epoch, pong));
         while self.link.poll_action().is_some() {}
@@ -105,7 +108,7 @@ impl Bench {
     /// A message accepted, written, flushed, and its fate taken.
     #[inline]
     pub fn send(&mut self) {
-        self.pass(100);
+        self.pass(STEP);
         if self
             .link
             .send(self.now, PAYLOAD, SendOptions::new())
@@ -130,7 +133,7 @@ impl Bench {
     /// The connection is lost, the delay passes, the next one opens.
     #[inline]
     pub fn reconnect(&mut self) {
-        self.pass(1_000);
+        self.pass(STEP);
         self.link
             .handle(self.now, Event::Closed(self.epoch, Cause::Lost.into()));
         while self.link.poll_action().is_some() {}

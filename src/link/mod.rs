@@ -70,38 +70,23 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// declare a peer dead.
     #[inline]
     pub fn handle(&mut self, now: Instant, event: Event) {
-        match event {
-            Event::Frame(_, Frame::Data) => {
-                self.stats.received = self.stats.received.wrapping_add(1);
-            }
-            Event::Flushed(epoch, through) if self.state.epoch() == Some(epoch) => {
+        if let Event::Frame(_, Frame::Data) = event {
+            self.stats.received = self.stats.received.wrapping_add(1);
+        }
+        if let Event::Flushed(epoch, through) = event {
+            if self.state.epoch() == Some(epoch) {
                 self.outbox.flushed(through);
-            }
-            Event::Command(Command::Clear) => self.outbox.clear(),
-            _ => {}
-        }
-        let backlog = self.backlog();
-        let state = &mut self.state;
-        let effects = state.handle(&self.config, &mut self.rng, now, event, backlog);
-        if effects != Effects::default() {
-            self.follow(effects);
-        }
-        if self
-            .outbox
-            .next_deadline()
-            .is_some_and(|due| due <= self.state.now)
-        {
-            self.outbox.expire(self.state.now);
-            if self.outbox.resume_pace(self.state.now) {
-                self.state.request_flush();
+                if self.outbox.queued() > 0 {
+                    // What the window had stopped can go on.
+                    self.state.request_flush();
+                }
             }
         }
-        if matches!(event, Event::Flushed(..) | Event::Progress(..)) && self.outbox.queued() > 0 {
-            // What a full window or a full transport had stopped can go on.
-            self.state.request_flush();
+        if !self.state.absorb(now, event) {
+            self.apply(event);
         }
-        if self.state.draining && self.outbox.is_empty() {
-            self.drained();
+        if self.outbox.is_due(self.state.now) {
+            self.fire_outbox();
         }
     }
 
@@ -262,6 +247,32 @@ impl<P: Payload, R: Rng> Link<P, R> {
         }
     }
 
+    /// What is not absorbed: the state first, then what it means for the outbox.
+    #[inline(never)]
+    fn apply(&mut self, event: Event) {
+        if event == Event::Command(Command::Clear) {
+            self.outbox.clear();
+        }
+        let backlog = self.backlog();
+        let state = &mut self.state;
+        let effects = state.apply(&self.config, &mut self.rng, event, backlog);
+        self.follow(effects);
+        if matches!(event, Event::Progress(..)) && self.outbox.queued() > 0 {
+            // What a full transport had stopped can go on.
+            self.state.request_flush();
+        }
+        self.settle_drain();
+    }
+
+    #[cold]
+    fn fire_outbox(&mut self) {
+        self.outbox.expire(self.state.now);
+        if self.outbox.resume_pace(self.state.now) {
+            self.state.request_flush();
+        }
+        self.settle_drain();
+    }
+
     fn backlog(&self) -> Backlog {
         if self.outbox.is_empty() {
             Backlog::Empty
@@ -290,18 +301,12 @@ impl<P: Payload, R: Rng> Link<P, R> {
         }
     }
 
-    /// The last message of a drain got its fate: the drain is over.
-    #[cold]
-    fn drained(&mut self) {
-        let now = self.state.now;
-        let state = &mut self.state;
-        let effects = state.handle(
-            &self.config,
-            &mut self.rng,
-            now,
-            Event::Tick,
-            Backlog::Empty,
-        );
-        self.follow(effects);
+    /// Once the last message of a drain got its fate, the drain is over.
+    fn settle_drain(&mut self) {
+        if self.state.draining && self.outbox.is_empty() {
+            let state = &mut self.state;
+            let effects = state.apply(&self.config, &mut self.rng, Event::Tick, Backlog::Empty);
+            self.follow(effects);
+        }
     }
 }

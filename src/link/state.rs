@@ -175,21 +175,42 @@ impl State {
         event: Event,
         backlog: Backlog,
     ) -> Effects {
-        self.now = self.now.max(now);
-        // The path of nearly every input: an application frame on a connection that has
-        // already carried one is a sign of life and nothing else.
-        if let Event::Frame(epoch, Frame::Data) = event {
-            if self.current.useful && self.is_up(epoch) {
-                self.current.heartbeat.alive(self.now);
-                if self.now < self.wake {
-                    return Effects::default();
-                }
-            }
-        }
-        if matches!(event, Event::Tick) && self.now < self.wake && !self.draining {
+        if self.absorb(now, event) {
             return Effects::default();
         }
         self.apply(config, rng, event, backlog)
+    }
+
+    /// The path of nearly every input: one that only shows life, or nothing at all, while
+    /// nothing is due. False where [`apply`](Self::apply) has to look at it.
+    #[inline]
+    pub(super) fn absorb(&mut self, now: Instant, event: Event) -> bool {
+        self.now = self.now.max(now);
+        if self.now >= self.wake || self.draining {
+            return false;
+        }
+        match event {
+            Event::Tick => true,
+            Event::Frame(epoch, frame) if self.is_up(epoch) => match frame {
+                // The first one may prove the connection.
+                Frame::Data if !self.current.useful => false,
+                Frame::Data => {
+                    self.current.heartbeat.alive(self.now);
+                    true
+                }
+                Frame::Pong(nonce) => {
+                    self.current.heartbeat.pong(self.now, nonce);
+                    true
+                }
+                Frame::Ping => {
+                    self.current.heartbeat.alive(self.now);
+                    self.outputs.bits |= bit::ANSWER_PING;
+                    true
+                }
+            },
+            Event::Flushed(epoch, _) => self.is_up(epoch),
+            _ => false,
+        }
     }
 
     /// The next action, until there is none.

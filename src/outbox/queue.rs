@@ -293,6 +293,12 @@ impl<P> Outbox<P> {
         self.first_expiry.min(pace).known()
     }
 
+    /// Whether something here is due.
+    #[inline]
+    pub fn is_due(&self, now: Instant) -> bool {
+        self.first_expiry <= now || (self.paced && self.next_write <= now)
+    }
+
     /// Whether a flush that the pace had stopped may go on; asked once.
     pub fn resume_pace(&mut self, now: Instant) -> bool {
         let resume = self.paced && now >= self.next_write;
