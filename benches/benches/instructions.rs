@@ -59,6 +59,14 @@ fn send_flush_commit(bench: Bench) -> Bench {
     repeat(bench, Bench::send)
 }
 
+// A hundred messages at once: the figure is the cost of each.
+#[library_benchmark(config = limit(150))]
+#[bench::warm(Bench::sent())]
+fn flushed_and_fate(mut bench: Bench) -> Bench {
+    bench.flushed();
+    bench
+}
+
 #[library_benchmark(config = limit(2000))]
 #[bench::warm(Bench::connected())]
 fn loss_to_reconnected(bench: Bench) -> Bench {
@@ -73,6 +81,7 @@ library_benchmark_group!(
         early_tick,
         ping_pong,
         send_flush_commit,
+        flushed_and_fate,
         loss_to_reconnected
     ]
 );

@@ -16,7 +16,10 @@ fn paths(c: &mut Criterion) {
     });
     path("early tick", Bench::early_tick);
     path("ping and pong", Bench::ping_pong);
-    path("send, flush, commit", Bench::send);
+    path("send, flush, commit, flushed, fate", |b| {
+        b.send();
+        b.flushed();
+    });
     path("loss to reconnected", Bench::reconnect);
     group.finish();
 }

@@ -4,7 +4,9 @@
 use core::time::Duration;
 
 use redial::rng::{Seed, Seeded};
-use redial::{Action, Cause, Command, Config, Epoch, Event, Frame, Instant, Link, SendOptions};
+use redial::{
+    Action, Cause, Command, Config, Epoch, Event, Frame, Instant, Link, MessageId, SendOptions,
+};
 
 /// The link that is measured: payloads are borrowed, so that only the machine's own work counts.
 pub type Subject = Link<&'static [u8], Seeded>;
@@ -23,6 +25,8 @@ pub struct Bench {
     pub epoch: Epoch,
     /// The time of the last input.
     pub now: Instant,
+    /// The last message that was committed.
+    last: Option<MessageId>,
 }
 
 impl Bench {
@@ -33,15 +37,30 @@ impl Bench {
             link,
             epoch: first_epoch(),
             now: Instant::ORIGIN,
+            last: None,
         };
         bench.link.handle(bench.now, Event::Command(Command::Start));
         bench.dial();
-        bench.send();
+        bench.send_hundred();
+        bench.flushed();
         bench.frame();
         bench.now = bench.now + Duration::from_secs(11);
         bench.frame();
         bench.actions();
         bench
+    }
+
+    /// A hundred messages in flight.
+    pub fn sent() -> Self {
+        let mut bench = Self::connected();
+        bench.send_hundred();
+        bench
+    }
+
+    fn send_hundred(&mut self) {
+        for _ in 0..100 {
+            self.send();
+        }
     }
 
     fn actions(&mut self) {
@@ -105,7 +124,7 @@ impl Bench {
         while self.link.poll_action().is_some() {}
     }
 
-    /// A message accepted, written, flushed, and its fate taken.
+    /// A message accepted, the flush that it asks for, and its way to the transport.
     #[inline]
     pub fn send(&mut self) {
         self.pass(STEP);
@@ -117,13 +136,17 @@ impl Bench {
             return;
         }
         while self.link.poll_action().is_some() {}
-        let mut last = None;
         while let Some(message) = self.link.peek(self.now, self.epoch) {
             let id = message.id;
             self.link.commit(self.now, self.epoch, id);
-            last = Some(id);
+            self.last = Some(id);
         }
-        if let Some(last) = last {
+    }
+
+    /// The transport reports everything flushed, and the fates are taken.
+    #[inline]
+    pub fn flushed(&mut self) {
+        if let Some(last) = self.last {
             self.link.handle(self.now, Event::Flushed(self.epoch, last));
             while self.link.poll_action().is_some() {}
         }
