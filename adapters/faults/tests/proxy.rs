@@ -118,7 +118,7 @@ fn black_hole_fills_the_buffers_of_the_sender() {
     client.set_write_timeout(Some(QUIET)).unwrap();
     let mut written = 0;
     let full = loop {
-        match client.write(&[7; 65_536]) {
+        match client.write(&vec![7; 65_536]) {
             Ok(count) => written += count,
             Err(error) => break error.kind(),
         }
@@ -272,8 +272,8 @@ fn slow_paces_without_loss() {
     );
     proxy.set(Mode::Pass);
     let begun = Instant::now();
-    client.write_all(&[1; 100_000]).unwrap();
-    assert_reads(&mut server, &[1; 100_000]);
+    client.write_all(&vec![1; 100_000]).unwrap();
+    assert_reads(&mut server, &vec![1; 100_000]);
     assert!(begun.elapsed() < Duration::from_secs(1));
 }
 
@@ -315,8 +315,8 @@ fn cut_passes_exactly_so_many_bytes() {
         down: 100_000,
     });
     let (mut client, mut server) = through(&proxy, &upstream);
-    let writer = std::thread::spawn(move || server.write_all(&[7; 200_000]));
-    assert_reads(&mut client, &[7; 100_000]);
+    let writer = std::thread::spawn(move || server.write_all(&vec![7; 200_000]));
+    assert_reads(&mut client, &vec![7; 100_000]);
     assert_rst(&mut client);
     // Whether it noticed depends on how much the kernel took.
     let _ = writer.join().unwrap();
@@ -362,10 +362,12 @@ fn upstream_can_change_and_be_gone() {
 #[test]
 fn drop_ends_everything_and_frees_the_port() {
     for mode in [Mode::Pass, Mode::Refuse, Mode::BlackHole, Mode::StallAccept] {
+        let set = mode.clone();
         let (proxy, upstream) = setup();
         let address = proxy.addr();
         let (mut client, mut server) = through(&proxy, &upstream);
         proxy.set(mode);
+        assert_eq!(proxy.mode(), set);
         drop(proxy);
         assert_fin(&mut client);
         assert_fin(&mut server);

@@ -47,6 +47,14 @@ fn echoes_to_those_who_trust_it() {
     assert!(dial(&server, "example.com", certificate).is_none());
     assert!(dial(&server, "localhost", None).is_none());
     assert_eq!((server.dials(), server.handshakes()), (4, 2));
+    let mut client = dial(&server, "localhost", certificate).expect("opens");
     server.close_all(1001, "");
-    assert_eq!(server.open(), server.open().min(2));
+    let Message::Close(Some(frame)) = client.read().unwrap() else {
+        panic!("no close frame")
+    };
+    assert_eq!(u16::from(frame.code), 1001);
+    let mut client = dial(&server, "localhost", certificate).expect("opens");
+    server.drop_all();
+    // A cut behind TLS: no close frame, and no farewell of TLS either.
+    common::assert_fin(&mut client.get_mut().sock);
 }
