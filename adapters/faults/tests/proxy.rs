@@ -113,7 +113,7 @@ fn black_hole_stops_open_connections_and_lets_them_go_on() {
 #[test]
 fn black_hole_fills_the_buffers_of_the_sender() {
     let (proxy, upstream) = setup();
-    let (mut client, _server) = through(&proxy, &upstream);
+    let (mut client, mut server) = through(&proxy, &upstream);
     proxy.set(Mode::BlackHole);
     client.set_write_timeout(Some(QUIET)).unwrap();
     let mut written = 0;
@@ -129,6 +129,8 @@ fn black_hole_fills_the_buffers_of_the_sender() {
         "{full:?}"
     );
     assert_eq!(proxy.stats().up, 0);
+    proxy.set(Mode::Pass);
+    assert_reads(&mut server, &vec![7; written]);
 }
 
 #[cfg(target_os = "linux")]
@@ -224,6 +226,10 @@ fn reset_after_ends_open_connections_counted_from_now() {
     let (proxy, upstream) = setup();
     let (mut client, mut server) = through(&proxy, &upstream);
     assert!(!proxy.wait_accepted(2, QUIET));
+    // A later deadline, given up, is in the way of no earlier one.
+    proxy.set(Mode::AcceptThenDrop {
+        after: Duration::from_secs(60),
+    });
     let begun = Instant::now();
     proxy.set(Mode::ResetAfter { after: QUIET });
     assert_rst(&mut client);
@@ -280,17 +286,21 @@ fn slow_paces_without_loss() {
 #[test]
 fn slow_holds_little() {
     let (proxy, upstream) = setup();
+    let early = through(&proxy, &upstream);
     proxy.set(Mode::Slow {
         bytes_per_second: 0,
         buffer: 1024,
     });
-    let (mut client, _server) = through(&proxy, &upstream);
-    SockRef::from(&client).set_send_buffer_size(4096).unwrap();
-    client.set_write_timeout(Some(QUIET)).unwrap();
-    let mut written = 0;
-    while let Ok(count) = client.write(&[7; 1024]) {
-        written += count;
-        assert!(written < 32 * 1024, "the sender feels it late");
+    let late = through(&proxy, &upstream);
+    // The window of an open connection was told before, and is not taken back.
+    for ((mut client, _server), most) in [(early, 96 * 1024), (late, 32 * 1024)] {
+        SockRef::from(&client).set_send_buffer_size(4096).unwrap();
+        client.set_write_timeout(Some(QUIET)).unwrap();
+        let mut written = 0;
+        while let Ok(count) = client.write(&[7; 1024]) {
+            written += count;
+        }
+        assert!(written < most, "the sender feels it after {written} bytes");
     }
 }
 

@@ -350,6 +350,19 @@ fn plain_requests_and_protocols_are_answered() {
 }
 
 #[test]
+fn a_frame_right_behind_the_request_is_read() {
+    let server = start(Behaviour::Sink);
+    let mut raw = common::tcp(server.addr());
+    let mut bytes = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+        .to_vec();
+    bytes.extend([0x81, 0x81, 0, 0, 0, 0, b'a']);
+    raw.write_all(&bytes).unwrap();
+    assert!(server.wait_received(1, SOON));
+    assert_eq!(server.received(), [b"a"]);
+}
+
+#[test]
 fn waits_give_up() {
     let server = start(Behaviour::Echo);
     let short = Duration::from_millis(5);
