@@ -6,7 +6,7 @@
 use mio::event::Event;
 use mio::{Events, Poll, Registry, Token, Waker};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
 use std::thread::JoinHandle;
@@ -36,13 +36,18 @@ pub(crate) struct Context {
     pub(crate) registry: Registry,
     pub(crate) now: Instant,
     timers: BinaryHeap<Reverse<(Instant, usize)>>,
+    // The earliest timer of each key that has one: asking again and again costs no memory.
+    armed: HashMap<usize, Instant>,
     again: Vec<usize>,
 }
 
 impl Context {
-    /// Asks for `run(key)` at `at`. Nothing cancels a timer: a machine checks its own deadlines.
+    /// Asks for `run(key)` at `at` or before; the machine then checks its deadline and asks anew.
     pub(crate) fn wake_at(&mut self, at: Instant, key: usize) {
-        self.timers.push(Reverse((at, key)));
+        if self.armed.get(&key).is_none_or(|&armed| at < armed) {
+            self.armed.insert(key, at);
+            self.timers.push(Reverse((at, key)));
+        }
     }
 
     /// Asks for `run(key)` after the others had their turn.
@@ -65,6 +70,9 @@ impl Context {
                 break;
             }
             self.timers.pop();
+            if self.armed.get(&key) == Some(&at) {
+                self.armed.remove(&key);
+            }
             due.push(key);
         }
         due
@@ -92,6 +100,7 @@ impl<C: Send + 'static> Engine<C> {
             registry: poll.registry().try_clone()?,
             now: Instant::now(),
             timers: BinaryHeap::new(),
+            armed: HashMap::new(),
             again: Vec::new(),
         };
         let (commands, inbox) = channel();

@@ -29,3 +29,8 @@ pub use framed::FramedServer;
 pub use ledger::Ledger;
 pub use proxy::{Mode, Proxy, ProxyStats, http_answer};
 pub use server::{Request, Server};
+
+/// Compiles and runs the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

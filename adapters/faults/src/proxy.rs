@@ -48,6 +48,7 @@ pub struct ProxyStats {
 
 #[derive(Debug, Default)]
 struct Record {
+    mode: Mode,
     stats: ProxyStats,
     dials: Vec<Instant>,
 }
@@ -103,6 +104,11 @@ impl Proxy {
     /// What was read and not yet passed on is lost.
     pub fn close_all(&self) {
         self.engine.call(Command::Close);
+    }
+
+    /// The mode that is in force.
+    pub fn mode(&self) -> Mode {
+        self.tally.read(|record| record.mode.clone())
     }
 
     /// The address that clients connect to.

@@ -299,6 +299,7 @@ fn answer(client: &mut Side, head: &mut Vec<u8>, reply: &mut Vec<u8>) -> io::Res
     let mut byte = [0; 1024];
     loop {
         let complete = head.windows(4).any(|end| end == b"\r\n\r\n") || head.len() > HEAD_LIMIT;
+        let mut gone = false;
         let step = if complete && reply.is_empty() {
             return Ok(true);
         } else if complete {
@@ -307,16 +308,18 @@ fn answer(client: &mut Side, head: &mut Vec<u8>, reply: &mut Vec<u8>) -> io::Res
                 .write(reply)
                 .map(|count| drop(reply.drain(..count)))
         } else {
-            client.stream.read(&mut byte).and_then(|count| match count {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                _ => {
-                    head.extend_from_slice(&byte[..count]);
-                    Ok(())
-                }
+            client.stream.read(&mut byte).map(|count| {
+                head.extend_from_slice(&byte[..count]);
+                // A client that ends before its request does gets no answer.
+                gone = count == 0;
             })
         };
+        if gone {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
         match step {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             other => other?,
         }
     }

@@ -64,6 +64,7 @@ impl Relays {
     }
 
     fn set(&mut self, cx: &mut Context, mode: Mode) {
+        self.tally.update(|record| record.mode = mode.clone());
         let before = std::mem::replace(&mut self.mode, mode);
         for connection in self.connections.values_mut() {
             connection.adopt(&self.mode, &before, cx.now);
@@ -151,26 +152,26 @@ impl Relays {
             return;
         };
         let was_open = !connection.is_leaving();
-        let (fate, turn) = connection.drive(&self.mode, cx.now, &mut self.scratch);
+        // Under the lock: who has seen a byte or an end finds it counted.
+        let (fate, turn) = self.tally.update(|record| {
+            let (fate, turn) = connection.drive(&self.mode, cx.now, &mut self.scratch);
+            let shut = was_open && (fate != Fate::Keep || connection.is_leaving());
+            record.stats.up += turn.up;
+            record.stats.down += turn.down;
+            record.stats.open -= usize::from(shut);
+            (fate, turn)
+        });
         if turn.again {
             cx.again(id);
         }
         if let Some(at) = turn.wake {
             cx.wake_at(at, id);
         }
-        let shut = was_open && (fate != Fate::Keep || connection.is_leaving());
         if fate == Fate::Reset {
             connection.reset();
         }
         if fate != Fate::Keep {
             self.connections.remove(&id);
-        }
-        if shut || turn.up > 0 || turn.down > 0 {
-            self.tally.update(|record| {
-                record.stats.up += turn.up;
-                record.stats.down += turn.down;
-                record.stats.open -= usize::from(shut);
-            });
         }
     }
 

@@ -16,7 +16,8 @@ pub enum Mode {
     Pass,
     /// Nobody listens: a connect is answered with RST. Open connections pass.
     ///
-    /// The port stays bound, so that nobody else can take it, and listens again on leaving.
+    /// The port stays bound, so that no search for a free port finds it, and listens again on
+    /// leaving. What waited to be accepted is reset.
     Refuse,
     /// The host is gone: no packet of it comes or goes.
     ///

@@ -100,7 +100,10 @@ impl Peers {
         let made = cx
             .registry
             .register(&mut tcp, Token(id), both)
-            .and_then(|()| Stream::new(tcp, self.security.as_ref()));
+            .and_then(|()| match &self.security {
+                None => Ok(Stream::Plain(tcp)),
+                Some(security) => security.secure(tcp),
+            });
         if let Ok(stream) = made {
             let connection = Connection::new(self.framing, stream, self.behaviour.clone());
             self.connections.insert(id, connection);

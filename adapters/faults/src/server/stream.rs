@@ -16,6 +16,21 @@ impl Security {
     pub(crate) fn certificate(&self) -> &[u8] {
         match *self {}
     }
+
+    pub(super) fn secure(&self, _: TcpStream) -> io::Result<Stream> {
+        match *self {}
+    }
+}
+
+#[cfg(feature = "tls")]
+impl Security {
+    /// Puts a connection that was just accepted behind TLS.
+    pub(super) fn secure(&self, tcp: TcpStream) -> io::Result<Stream> {
+        Ok(Stream::Tls(Box::new(rustls::StreamOwned::new(
+            self.accept()?,
+            tcp,
+        ))))
+    }
 }
 
 /// A connection's bytes.
@@ -27,19 +42,6 @@ pub(super) enum Stream {
 }
 
 impl Stream {
-    pub(super) fn new(tcp: TcpStream, security: Option<&Security>) -> io::Result<Self> {
-        match security {
-            None => Ok(Self::Plain(tcp)),
-            #[cfg(feature = "tls")]
-            Some(security) => Ok(Self::Tls(Box::new(rustls::StreamOwned::new(
-                security.accept()?,
-                tcp,
-            )))),
-            #[cfg(not(feature = "tls"))]
-            Some(security) => match *security {},
-        }
-    }
-
     /// The socket below.
     pub(super) fn tcp(&self) -> &TcpStream {
         match self {
