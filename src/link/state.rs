@@ -191,23 +191,28 @@ impl State {
         }
         match event {
             Event::Tick => true,
-            Event::Frame(epoch, frame) if self.is_up(epoch) => match frame {
-                // The first one may prove the connection.
-                Frame::Data if !self.current.useful => false,
-                Frame::Data => {
-                    self.current.heartbeat.alive(self.now);
-                    true
+            // Life after a ping brings the next ping forward, or ends a count of misses.
+            Event::Frame(epoch, frame)
+                if self.is_up(epoch) && !self.current.heartbeat.outstanding() =>
+            {
+                match frame {
+                    // The first one may prove the connection.
+                    Frame::Data if !self.current.useful => false,
+                    Frame::Data => {
+                        self.current.heartbeat.alive(self.now);
+                        true
+                    }
+                    Frame::Pong(nonce) => {
+                        self.current.heartbeat.pong(self.now, nonce);
+                        true
+                    }
+                    Frame::Ping => {
+                        self.current.heartbeat.alive(self.now);
+                        self.outputs.bits |= bit::ANSWER_PING;
+                        true
+                    }
                 }
-                Frame::Pong(nonce) => {
-                    self.current.heartbeat.pong(self.now, nonce);
-                    true
-                }
-                Frame::Ping => {
-                    self.current.heartbeat.alive(self.now);
-                    self.outputs.bits |= bit::ANSWER_PING;
-                    true
-                }
-            },
+            }
             Event::Flushed(epoch, _) => self.is_up(epoch),
             _ => false,
         }
