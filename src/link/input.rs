@@ -248,7 +248,8 @@ impl State {
             {
                 Beat::Wait => {}
                 Beat::Ping => self.outputs.bits |= bit::SEND_PING,
-                Beat::Dead => self.ended(cx, Cause::PongTimeout.into()),
+                // Nobody is there to answer a close handshake.
+                Beat::Dead => self.timed_out(cx, Cause::PongTimeout),
             }
             return;
         }

@@ -280,10 +280,6 @@ impl State {
     pub(super) fn ended<R: Rng>(&mut self, cx: &mut Context<'_, R>, closure: Closure) {
         if self.stage == Stage::Up {
             self.settle(cx.config);
-            if closure.cause == Cause::PongTimeout {
-                // Nobody is there to answer a close handshake.
-                self.drop_current();
-            }
         }
         if closure.cause == Cause::HandshakeTimeout {
             self.silent = self.silent.saturating_add(1);
