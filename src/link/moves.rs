@@ -250,6 +250,7 @@ impl State {
         let preflight = cx.config.0.preflight.unwrap_or_default();
         let starting = self.now < self.failing_since + preflight.startup_wait;
         if self.offline {
+            self.last_cause = Some(Cause::Preflight);
             self.park(cx, Some(Cause::Preflight));
         } else if starting {
             self.last_cause = Some(Cause::Preflight);
