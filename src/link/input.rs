@@ -258,6 +258,11 @@ impl State {
         }
         match self.stage {
             Stage::Closed | Stage::Failed | Stage::Up => {}
+            Stage::Due if self.owing => {
+                self.owing = false;
+                self.hints.charge(self.now, cx.config.0.hints.refill);
+                self.begin(cx, None);
+            }
             Stage::Due | Stage::Pausing | Stage::Parked => self.begin(cx, None),
             Stage::Asked => self.ask(cx),
             Stage::Probing => {

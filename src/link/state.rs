@@ -111,6 +111,8 @@ pub struct State {
     pub(super) draining: bool,
     pub(super) offline: bool,
     pub(super) hidden: bool,
+    /// The dial that waits came forward by a hint, and takes its token when it goes.
+    pub(super) owing: bool,
     pub(super) was_connected: bool,
     pub(super) refresh: bool,
     /// The server was there once since the start: no more probes.
@@ -156,6 +158,7 @@ impl State {
             draining: false,
             offline: false,
             hidden: false,
+            owing: false,
             was_connected: false,
             refresh: false,
             proved: false,
