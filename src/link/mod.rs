@@ -271,9 +271,11 @@ impl<P: Payload, R: Rng> Link<P, R> {
         let state = &mut self.state;
         let effects = state.apply(&self.config, &mut self.rng, event, backlog);
         self.follow(effects);
-        if matches!(event, Event::Progress(..)) && self.outbox.queued() > 0 {
-            // What a full transport had stopped can go on.
-            self.state.request_flush();
+        if let Event::Progress(epoch, _) = event {
+            if self.state.is_up(epoch) && self.outbox.queued() > 0 {
+                // What a full transport had stopped can go on.
+                self.state.request_flush();
+            }
         }
         self.settle_drain();
     }
