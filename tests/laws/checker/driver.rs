@@ -336,6 +336,7 @@ impl Driver {
         }
         self.check()?;
         if let (Some((before, event)), false) = (cause, self.behind) {
+            probes::stale(&before, &self.link, event, self.latest, some)?;
             probes::ticked(&before, &self.link, event, self.latest, some)?;
         }
         Ok(())

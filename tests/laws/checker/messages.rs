@@ -233,11 +233,6 @@ impl Messages {
         })
     }
 
-    /// Messages that were accepted and have no fate that was taken.
-    pub fn open(&self) -> u64 {
-        self.all.len() as u64 - self.taken
-    }
-
     fn get(&self, id: MessageId) -> Result<&Message, Broken> {
         let index = usize::try_from(id.number()).unwrap_or(0).wrapping_sub(1);
         self.all

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use redial::link::Backlog;
-use redial::{Action, Event, Instant, Phase};
+use redial::{Action, Event, Hint, Instant, Phase};
 
 use super::{Subject, Tested, law};
 
@@ -130,6 +130,36 @@ pub fn deadline(link: &Subject, now: Instant) -> Tested {
     let acted = probe.poll_action().is_some();
     law(4, acted || next.is_none_or(|next| next > due), || {
         format!("a tick at {due:?} did nothing")
+    })
+}
+
+/// Law 1: an event of an epoch that is not alive does nothing, where nothing else is due.
+pub fn stale(before: &Subject, link: &Subject, event: Event, now: Instant, acted: bool) -> Tested {
+    let epoch = match event {
+        Event::Reached(epoch)
+        | Event::Opened(epoch)
+        | Event::Ready(epoch)
+        | Event::Closed(epoch, _)
+        | Event::Frame(epoch, _)
+        | Event::Flushed(epoch, _)
+        | Event::Progress(epoch, _)
+        | Event::Probed(epoch, _)
+        | Event::Permit(epoch)
+        | Event::Hint(Hint::GoingAway(epoch, _)) => epoch,
+        _ => return Ok(()),
+    };
+    let due = before.poll_timeout().is_some_and(|due| due <= now);
+    if due || before.status().epoch == Some(epoch) {
+        return Ok(());
+    }
+    let same = !acted
+        && link.status() == before.status()
+        && link
+            .poll_timeout()
+            .is_none_or(|next| before.poll_timeout().is_some_and(|due| due <= next))
+        && link.rng() == before.rng();
+    law(1, same, || {
+        format!("{event:?} did something in {}", before.phase())
     })
 }
 
