@@ -76,7 +76,7 @@ pub struct Heartbeat {
     misses: u8,
     /// A slept-through deadline was forgiven since the last sign of life.
     forgiven: bool,
-    /// The outstanding ping got its pong: a second one is not a round trip.
+    /// No ping was sent, or the last one got its pong: one more is not a round trip.
     ponged: bool,
 }
 
@@ -85,13 +85,14 @@ impl Heartbeat {
     pub const fn fresh(now: Instant) -> Self {
         Self {
             last_life: now,
-            pinged_at: Instant::NEVER,
+            // Not after the last life: nothing is outstanding.
+            pinged_at: now,
             pong_due: Instant::NEVER,
             round_trip: u64::MAX,
             nonce: 0,
             misses: 0,
             forgiven: false,
-            ponged: false,
+            ponged: true,
         }
     }
 
@@ -106,7 +107,7 @@ impl Heartbeat {
     pub fn pong(&mut self, now: Instant, nonce: Option<u64>) -> Option<Duration> {
         self.last_life = now;
         let answers = nonce.is_none_or(|n| n == self.nonce());
-        if self.pinged_at == Instant::NEVER || self.ponged || !answers {
+        if self.ponged || !answers {
             return None;
         }
         self.ponged = true;
@@ -118,7 +119,10 @@ impl Heartbeat {
     /// The transport moved bytes outward: the outstanding pong may take longer.
     pub fn progress(&mut self, pulse: &Pulse, now: Instant) {
         if self.outstanding() {
-            let longest = self.pinged_at + pulse.pong_deadline * u32::from(pulse.extension);
+            let longest = self.pinged_at
+                + pulse
+                    .pong_deadline
+                    .saturating_mul(u32::from(pulse.extension));
             self.pong_due = self.pong_due.max((now + pulse.pong_deadline).min(longest));
         }
     }
@@ -128,6 +132,8 @@ impl Heartbeat {
         if pulse.interval.is_none() || self.outstanding() {
             return Beat::Wait;
         }
+        self.misses = 0;
+        self.forgiven = false;
         self.ping(pulse, now)
     }
 
@@ -189,9 +195,10 @@ impl Heartbeat {
         shift(&mut self.pong_due);
     }
 
-    /// Whether a ping waits for a sign of life.
-    fn outstanding(&self) -> bool {
-        self.pinged_at != Instant::NEVER && self.last_life < self.pinged_at
+    /// Whether a ping waits for a sign of life. The first such sign moves the deadline.
+    #[inline]
+    pub fn outstanding(&self) -> bool {
+        self.last_life < self.pinged_at
     }
 
     fn ping_due(&self, pulse: &Pulse, hidden: bool) -> Instant {

@@ -228,6 +228,21 @@ impl Builder {
                 return Err(ConfigError::ZeroDuration { setting });
             }
         }
+        let may_be_zero = [
+            ("patience", Some(b.patience)),
+            ("hint_max", Some(b.hint_max)),
+            ("hints.spread", Some(b.hints.spread)),
+            ("heartbeat.oversleep", Some(b.heartbeat.oversleep)),
+            (
+                "preflight.startup_wait",
+                b.preflight.map(|p| p.startup_wait),
+            ),
+        ];
+        for (setting, value) in durations.into_iter().chain(may_be_zero) {
+            if let Some(given) = value.filter(|given| *given > Backoff::LONGEST) {
+                return Err(ConfigError::TooLong { setting, given });
+            }
+        }
         let counts = [
             ("heartbeat.misses", u64::from(b.heartbeat.misses)),
             ("heartbeat.extension", u64::from(b.heartbeat.extension)),

@@ -12,6 +12,14 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
+    /// A duration above [`Backoff::LONGEST`](crate::backoff::Backoff::LONGEST), 366 days: no
+    /// deadline may come near the end of time, where it would be none.
+    TooLong {
+        /// The setting.
+        setting: &'static str,
+        /// The given duration.
+        given: Duration,
+    },
     /// A count or a bound of zero.
     Zero {
         /// The setting.
@@ -38,6 +46,9 @@ impl fmt::Display for ConfigError {
         match self {
             Self::ZeroDuration { setting } | Self::Zero { setting } => {
                 write!(f, "{setting} must not be zero")
+            }
+            Self::TooLong { setting, given } => {
+                write!(f, "{setting} ({given:?}) must not be above 366 days")
             }
             Self::PatienceBelowDeadline {
                 patience,

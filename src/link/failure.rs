@@ -27,6 +27,10 @@ impl State {
     pub(super) fn fail<R: Rng>(&mut self, cx: &mut Context<'_, R>, closure: Closure) {
         let cause = closure.cause;
         let was_up = self.stage == Stage::Up;
+        if self.last_cause != Some(cause) {
+            // Limits of retries are for one cause in a row.
+            self.limited = 0;
+        }
         self.last_cause = Some(cause);
         self.note_failing();
         if self.draining && cx.backlog == Backlog::Empty {
@@ -50,7 +54,9 @@ impl State {
             }
         }
         if self.offline {
-            // No network, says the hint: what fails now proves nothing about the server.
+            // No network, says the hint: what fails now proves nothing about the server. But
+            // whoever refused the credentials has seen them.
+            self.refresh |= matches!(verdict.outcome(), Outcome::Refresh | Outcome::RefreshIfAble);
             return self.park(cx, Some(cause));
         }
         let next = match verdict.outcome() {

@@ -248,7 +248,8 @@ impl State {
             {
                 Beat::Wait => {}
                 Beat::Ping => self.outputs.bits |= bit::SEND_PING,
-                Beat::Dead => self.ended(cx, Cause::PongTimeout.into()),
+                // Nobody is there to answer a close handshake.
+                Beat::Dead => self.timed_out(cx, Cause::PongTimeout),
             }
             return;
         }
@@ -257,6 +258,11 @@ impl State {
         }
         match self.stage {
             Stage::Closed | Stage::Failed | Stage::Up => {}
+            Stage::Due if self.owing => {
+                self.owing = false;
+                self.hints.charge(self.now, cx.config.0.hints.refill);
+                self.begin(cx, None);
+            }
             Stage::Due | Stage::Pausing | Stage::Parked => self.begin(cx, None),
             Stage::Asked => self.ask(cx),
             Stage::Probing => {

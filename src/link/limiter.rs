@@ -20,9 +20,14 @@ impl Limiter {
     pub(super) fn take(&mut self, now: Instant, burst: u16, refill: Duration) -> bool {
         let allowed = burst > 0 && self.next(now, burst, refill) <= now;
         if allowed {
-            self.full_at = self.full_at.max(now) + refill;
+            self.charge(now, refill);
         }
         allowed
+    }
+
+    /// Takes a token that was waited for.
+    pub(super) fn charge(&mut self, now: Instant, refill: Duration) {
+        self.full_at = self.full_at.max(now) + refill;
     }
 
     /// When there will be a token, `now` if there is one.

@@ -74,8 +74,10 @@ impl<P: Payload, R: Rng> Link<P, R> {
     )]
     #[inline(always)]
     pub fn handle(&mut self, now: Instant, event: Event) {
-        if let Event::Frame(_, Frame::Data) = event {
-            self.stats.received = self.stats.received.wrapping_add(1);
+        if let Event::Frame(epoch, Frame::Data) = event {
+            if self.state.is_up(epoch) {
+                self.stats.received = self.stats.received.wrapping_add(1);
+            }
         }
         if let Event::Flushed(epoch, through) = event {
             if self.state.epoch() == Some(epoch) {
@@ -164,6 +166,11 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if !self.state.is_up(epoch) {
             return None;
         }
+        self.outbox.expire(self.state.now);
+        self.settle_drain();
+        if !self.state.is_up(epoch) {
+            return None;
+        }
         self.outbox.peek(self.config.outbox(), self.state.now)
     }
 
@@ -181,7 +188,9 @@ impl<P: Payload, R: Rng> Link<P, R> {
     ///
     /// False, and nothing changes, where `id` is not the next message of `epoch`.
     pub fn reject(&mut self, epoch: Epoch, id: MessageId) -> bool {
-        self.state.is_up(epoch) && self.outbox.reject(id)
+        let rejected = self.state.is_up(epoch) && self.outbox.reject(id);
+        self.settle_drain();
+        rejected
     }
 
     /// The transport knows that it did not write message `from` and those after it: they are
@@ -191,6 +200,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
     pub fn take_back(&mut self, epoch: Epoch, from: MessageId) {
         if self.state.is_up(epoch) {
             self.outbox.take_back(self.config.outbox(), from);
+            self.settle_drain();
         }
     }
 
@@ -261,9 +271,11 @@ impl<P: Payload, R: Rng> Link<P, R> {
         let state = &mut self.state;
         let effects = state.apply(&self.config, &mut self.rng, event, backlog);
         self.follow(effects);
-        if matches!(event, Event::Progress(..)) && self.outbox.queued() > 0 {
-            // What a full transport had stopped can go on.
-            self.state.request_flush();
+        if let Event::Progress(epoch, _) = event {
+            if self.state.is_up(epoch) && self.outbox.queued() > 0 {
+                // What a full transport had stopped can go on.
+                self.state.request_flush();
+            }
         }
         self.settle_drain();
     }
@@ -288,7 +300,8 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// Does to the outbox what the input meant for it.
     fn follow(&mut self, effects: Effects) {
         if let Some(epoch) = effects.lost {
-            self.stats.disconnected = self.stats.disconnected.wrapping_add(1);
+            // A close before messages could flow is no loss.
+            self.stats.disconnected = self.stats.connected;
             if effects.struck {
                 self.outbox.strike(epoch);
             }

@@ -114,9 +114,12 @@ impl State {
         let limit = &cx.config.0.hints;
         let parked = self.stage == Stage::Parked;
         let soon = if self.hints.take(self.now, limit.burst, limit.refill) {
+            self.owing = false;
             self.now + spread(cx.rng, cx.config)
         } else if parked {
-            // Too many hints: wait for the next token, but at least the floor.
+            // Too many hints: wait for the next token, but at least the floor. It is paid when
+            // the dial goes, so that hints that come and go meanwhile cost nothing.
+            self.owing = true;
             let token = self.hints.next(self.now, limit.burst.max(1), limit.refill);
             token.max(self.now + cx.config.backoff().floor())
         } else {
@@ -128,6 +131,7 @@ impl State {
 
     pub(super) fn park<R: Rng>(&mut self, cx: &mut Context<'_, R>, cause: Option<Cause>) {
         self.outputs.bits &= !bit::OF_CONNECTION;
+        self.owing = false;
         self.due = match cx.config.0.offline_recheck {
             Some(recheck) => self.now + recheck,
             None => Instant::NEVER,
@@ -250,6 +254,7 @@ impl State {
         let preflight = cx.config.0.preflight.unwrap_or_default();
         let starting = self.now < self.failing_since + preflight.startup_wait;
         if self.offline {
+            self.last_cause = Some(Cause::Preflight);
             self.park(cx, Some(Cause::Preflight));
         } else if starting {
             self.last_cause = Some(Cause::Preflight);
@@ -280,10 +285,6 @@ impl State {
     pub(super) fn ended<R: Rng>(&mut self, cx: &mut Context<'_, R>, closure: Closure) {
         if self.stage == Stage::Up {
             self.settle(cx.config);
-            if closure.cause == Cause::PongTimeout {
-                // Nobody is there to answer a close handshake.
-                self.drop_current();
-            }
         }
         if closure.cause == Cause::HandshakeTimeout {
             self.silent = self.silent.saturating_add(1);
@@ -379,6 +380,7 @@ impl State {
     /// The next dial comes after `delay`.
     pub(super) fn wait(&mut self, delay: Duration, cause: Option<Cause>) {
         self.due = self.now + delay;
+        self.owing = false;
         self.enter(Stage::Due, cause);
     }
 }

@@ -71,6 +71,10 @@ impl Outputs {
         } else if let Some(last) = self.changes.last_mut() {
             last.to = to;
             last.cause = cause;
+            if last.from == to {
+                // There and back: nothing is left to tell.
+                self.count -= 1;
+            }
         }
         self.bits |= bit::OTHER;
     }

@@ -81,7 +81,8 @@ impl Phase {
     ///   Closing ◀── disconnect, or drained ── Connected, Draining
     ///
     ///   Draining: from every phase that is not final, by drain. It ends in Closing or Closed.
-    ///   Failed:   from every phase that dials or has dialled, by a fatal cause or a spent limit.
+    ///   Failed:   from every phase that probes, dials or is connected, by a fatal cause or a
+    ///             spent limit; a drain that meets one ends in Closed.
     ///   Closed:   from every phase by disconnect; from Closed and Failed, start dials again.
     /// ```
     pub const fn successors(self) -> &'static [Self] {
@@ -90,11 +91,9 @@ impl Phase {
             Reconnecting, Waiting,
         };
         match self {
-            Closed | Failed => match self {
-                // A disconnect out of `Failed` hands the queue back.
-                Failed => &[Closed, Probing, Connecting, Waiting],
-                _ => &[Probing, Connecting, Waiting],
-            },
+            Closed => &[Probing, Connecting, Waiting],
+            // A disconnect hands the queue back.
+            Failed => &[Closed, Probing, Connecting, Waiting],
             Probing => &[Closed, Connecting, Waiting, Offline, Draining, Failed],
             Connecting | Reconnecting => &[
                 Closed, Connected, Waiting, Offline, Draining, Closing, Failed,
@@ -108,35 +107,12 @@ impl Phase {
                 Closing,
                 Failed,
             ],
-            Waiting => &[
-                Closed,
-                Probing,
-                Connecting,
-                Reconnecting,
-                Offline,
-                Draining,
-                Failed,
-            ],
-            Offline => &[
-                Closed,
-                Probing,
-                Connecting,
-                Reconnecting,
-                Waiting,
-                Draining,
-                Failed,
-            ],
-            // A reconnect calls a drain off.
-            Draining => &[
-                Closed,
-                Probing,
-                Connecting,
-                Reconnecting,
-                Waiting,
-                Closing,
-                Failed,
-            ],
-            Closing => &[Closed, Probing, Connecting, Reconnecting, Waiting],
+            Waiting => &[Closed, Probing, Connecting, Reconnecting, Offline, Draining],
+            Offline => &[Closed, Probing, Connecting, Reconnecting, Waiting, Draining],
+            // A reconnect calls a drain off; a fatal cause ends it in Closed.
+            Draining => &[Closed, Probing, Connecting, Reconnecting, Waiting, Closing],
+            // Only a start leads out before the end, and with it nothing was connected yet.
+            Closing => &[Closed, Probing, Connecting, Waiting],
         }
     }
 

@@ -111,6 +111,8 @@ pub struct State {
     pub(super) draining: bool,
     pub(super) offline: bool,
     pub(super) hidden: bool,
+    /// The dial that waits came forward by a hint, and takes its token when it goes.
+    pub(super) owing: bool,
     pub(super) was_connected: bool,
     pub(super) refresh: bool,
     /// The server was there once since the start: no more probes.
@@ -156,6 +158,7 @@ impl State {
             draining: false,
             offline: false,
             hidden: false,
+            owing: false,
             was_connected: false,
             refresh: false,
             proved: false,
@@ -191,23 +194,28 @@ impl State {
         }
         match event {
             Event::Tick => true,
-            Event::Frame(epoch, frame) if self.is_up(epoch) => match frame {
-                // The first one may prove the connection.
-                Frame::Data if !self.current.useful => false,
-                Frame::Data => {
-                    self.current.heartbeat.alive(self.now);
-                    true
+            // Life after a ping brings the next ping forward, or ends a count of misses.
+            Event::Frame(epoch, frame)
+                if self.is_up(epoch) && !self.current.heartbeat.outstanding() =>
+            {
+                match frame {
+                    // The first one may prove the connection.
+                    Frame::Data if !self.current.useful => false,
+                    Frame::Data => {
+                        self.current.heartbeat.alive(self.now);
+                        true
+                    }
+                    Frame::Pong(nonce) => {
+                        self.current.heartbeat.pong(self.now, nonce);
+                        true
+                    }
+                    Frame::Ping => {
+                        self.current.heartbeat.alive(self.now);
+                        self.outputs.bits |= bit::ANSWER_PING;
+                        true
+                    }
                 }
-                Frame::Pong(nonce) => {
-                    self.current.heartbeat.pong(self.now, nonce);
-                    true
-                }
-                Frame::Ping => {
-                    self.current.heartbeat.alive(self.now);
-                    self.outputs.bits |= bit::ANSWER_PING;
-                    true
-                }
-            },
+            }
             Event::Flushed(epoch, _) => self.is_up(epoch),
             _ => false,
         }
