@@ -47,6 +47,8 @@ sized_by_len!(Vec<u8>, String, Box<[u8]>, Box<str>, Rc<[u8]>, Rc<str>);
 #[cfg(target_has_atomic = "ptr")]
 sized_by_len!(Arc<[u8]>, Arc<str>);
 sized_by_len!(&[u8], &str, Cow<'_, [u8]>, Cow<'_, str>);
+#[cfg(feature = "bytes")]
+sized_by_len!(bytes::Bytes);
 
 /// How one message is to be sent. The default is to keep it until it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
