@@ -11,6 +11,7 @@ use redial::{Command, Config, Event, Link};
 use crate::clock::Clock;
 use crate::dial::Answer;
 use crate::driver::{Driver, Settings, Source, Transport, WAKER};
+#[cfg(feature = "tungstenite")]
 use crate::error::RequestError;
 use crate::handle::Handle;
 use crate::incoming::Incoming;
@@ -151,6 +152,9 @@ impl<P> Builder<P> {
     }
 }
 
+/// The two ends of a started link.
+pub type Ends<M> = (Handle<M>, Incoming<M>);
+
 #[cfg(feature = "tungstenite")]
 impl Builder<WebSocket> {
     /// Adds a header to the request of the handshake. A [`provider`](Self::provider) gives its
@@ -183,7 +187,7 @@ where
     ///
     /// When the system has no poller, thread or randomness for it. What the network does is no
     /// error here: it is in the link's status.
-    pub fn spawn(self) -> io::Result<(Handle<P::Message>, Incoming<P::Message>)> {
+    pub fn spawn(self) -> io::Result<Ends<P::Message>> {
         let seed = match self.seed {
             Some(seed) => seed,
             None => random_seed()?,

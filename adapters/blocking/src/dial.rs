@@ -31,6 +31,7 @@ pub(crate) struct Dial<W: Wire> {
     pub(crate) probe: bool,
     /// The link was told that the transport is up.
     pub(crate) reached: bool,
+    #[cfg(feature = "tungstenite")]
     pub(crate) redirects: u8,
     pub(crate) request: Option<Request>,
     pub(crate) stage: Stage<W>,

@@ -8,28 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use redial::{Action, Cause, Epoch, Event, Frame, Instant, MessageId, Phase};
+use redial::{Action, Cause, Epoch, Event, Instant, Phase};
 
+use crate::core::Core;
 use crate::dial::{Answer, Dial, Lap, Race, Stage};
 use crate::error::Ended;
 use crate::provider::{Attempt, Provider};
 use crate::request::{Request, Scheme};
 use crate::resolve::Resolver;
-use crate::shared::{Core, Shared};
+use crate::shared::Shared;
 use crate::stream::Stream;
+use crate::traffic::{ALIVE, Connection};
 use crate::wire::{Inbound, Sizes, Step, Wire};
 
 /// The token of the waker; those of sockets follow.
 pub(crate) const WAKER: Token = Token(0);
 /// Redirections that one attempt follows.
+#[cfg(feature = "tungstenite")]
 const REDIRECTS: u8 = 5;
-/// Messages read before writing and deadlines have their turn.
-const BATCH: usize = 256;
-/// Bytes put before they are written.
-const CHUNK: usize = 32 << 10;
-/// A nonce that no ping carries, as those of the core count up from 1 in 32 bits: a pong with it
-/// is a sign of life and nothing else.
-const ALIVE: Frame = Frame::Pong(Some(u64::MAX));
 
 /// What a driver is built with.
 pub(crate) struct Settings {
@@ -60,29 +56,8 @@ pub(crate) struct Driver<W: Wire> {
 
 pub(crate) enum Transport<W: Wire> {
     None,
-    Dialling(Dial<W>),
+    Dialling(Box<Dial<W>>),
     Open(Box<Connection<W>>),
-}
-
-/// An open connection.
-pub(crate) struct Connection<W> {
-    epoch: Epoch,
-    token: Token,
-    wire: W,
-    /// The socket may have something to read.
-    readable: bool,
-    /// Reading stopped as nobody takes what came in.
-    paused: bool,
-    /// The socket is full.
-    blocked: bool,
-    /// Something was put and is not yet flushed.
-    dirty: bool,
-    /// A ping went out and nothing came in since.
-    pinged: bool,
-    closing: bool,
-    last: Option<MessageId>,
-    sent: u64,
-    received: u64,
 }
 
 /// Marks the end of the thread, however it comes.
@@ -163,11 +138,11 @@ impl<W: Wire> Driver<W> {
 
     /// When this thread itself has something to do.
     fn timer(&self) -> Option<Instant> {
-        match &self.transport {
-            Transport::Dialling(Dial {
-                stage: Stage::Connecting(race),
-                ..
-            }) => race.next_at,
+        let Transport::Dialling(dial) = &self.transport else {
+            return None;
+        };
+        match &dial.stage {
+            Stage::Connecting(race) => race.next_at,
             _ => None,
         }
     }
@@ -223,14 +198,15 @@ impl<W: Wire> Driver<W> {
 
     /// Begins an attempt or a probe.
     fn begin(&mut self, epoch: Epoch, probe: bool, number: u32, refresh: bool) {
-        self.transport = Transport::Dialling(Dial {
+        self.transport = Transport::Dialling(Box::new(Dial {
             epoch,
             probe,
             reached: false,
+            #[cfg(feature = "tungstenite")]
             redirects: 0,
             request: None,
             stage: Stage::Asked,
-        });
+        }));
         match &self.source {
             Source::Fixed(request) => {
                 let request = request.clone();
@@ -358,31 +334,18 @@ impl<W: Wire> Driver<W> {
         match step {
             Step::Blocked(handshake) => dial.stage = Stage::Shaking(token, handshake),
             Step::Failed(ended) => self.fail(ended),
-            Step::Redirect(location, ended) => {
+            #[cfg(feature = "tungstenite")]
+            Step::Redirect(next, ended) => {
                 dial.redirects += 1;
-                let next = dial.request.as_ref().map(|r| r.redirected(&location));
-                match next {
-                    Some(Ok(next)) if dial.redirects <= REDIRECTS => self.resolve(next),
-                    _ => self.fail(ended),
+                if dial.redirects <= REDIRECTS {
+                    self.resolve(*next);
+                } else {
+                    self.fail(ended);
                 }
             }
             Step::Open(wire) => {
                 let epoch = dial.epoch;
-                self.transport = Transport::Open(Box::new(Connection {
-                    epoch,
-                    token,
-                    wire,
-                    // The server may have spoken already, behind its answer.
-                    readable: true,
-                    paused: false,
-                    blocked: false,
-                    dirty: false,
-                    pinged: false,
-                    closing: false,
-                    last: None,
-                    sent: 0,
-                    received: 0,
-                }));
+                self.transport = Transport::Open(Box::new(Connection::new(epoch, token, wire)));
                 self.shared.with(|core, now| {
                     core.handle(now, Event::Opened(epoch));
                     if core.link.phase() != Phase::Connected {
@@ -395,7 +358,7 @@ impl<W: Wire> Driver<W> {
     }
 
     /// The attempt or connection is over.
-    fn fail(&mut self, ended: Ended) {
+    pub(crate) fn fail(&mut self, ended: Ended) {
         let (epoch, probe) = match std::mem::replace(&mut self.transport, Transport::None) {
             Transport::None => return,
             Transport::Dialling(dial) => (dial.epoch, dial.probe),
@@ -409,193 +372,5 @@ impl<W: Wire> Driver<W> {
                 core.ended(now, epoch, ended);
             }
         });
-    }
-
-    /// Reads what there is, as far as somebody takes it.
-    fn receive(&mut self, now: Instant) {
-        let Transport::Open(open) = &mut self.transport else {
-            return;
-        };
-        let (room, byte_room) = self
-            .shared
-            .read(|core| (core.inbox.room(), core.inbox.byte_room()));
-        let low = open.paused && self.shared.read(|core| core.inbox.is_low());
-        if room == 0 || (open.paused && !low) {
-            return self.pause(true);
-        }
-        if open.paused {
-            self.pause(false);
-        }
-        let Transport::Open(open) = &mut self.transport else {
-            return;
-        };
-        if !open.readable {
-            return;
-        }
-        let mut bytes = 0;
-        let mut messages = 0;
-        let mut ended = None;
-        while self.batch.len() < BATCH && messages < room && bytes < byte_room {
-            match open.wire.next() {
-                Ok(Some(inbound)) => {
-                    if let Inbound::Message(message) = &inbound {
-                        messages += 1;
-                        bytes += redial::Payload::size(message);
-                    }
-                    self.batch.push(inbound);
-                }
-                Ok(None) => {
-                    open.readable = false;
-                    break;
-                }
-                Err(end) => {
-                    ended = Some(end);
-                    break;
-                }
-            }
-        }
-        let received = open.wire.stream().received();
-        let moved = received != open.received;
-        open.received = received;
-        open.pinged &= !moved;
-        let epoch = open.epoch;
-        let batch = &mut self.batch;
-        self.shared.with(|core, _| {
-            if moved && batch.is_empty() {
-                // A part of a long message is a sign of life too.
-                core.handle(now, Event::Frame(epoch, ALIVE));
-            }
-            for inbound in batch.drain(..) {
-                let frame = match inbound {
-                    Inbound::Message(message) => {
-                        core.inbox.push(message);
-                        Frame::Data
-                    }
-                    Inbound::Ping => Frame::Ping,
-                    Inbound::Pong(nonce) => Frame::Pong(nonce),
-                };
-                core.handle(now, Event::Frame(epoch, frame));
-            }
-        });
-        if let Some(ended) = ended {
-            self.fail(ended);
-        }
-    }
-
-    /// Stops reading, or goes on with it.
-    fn pause(&mut self, paused: bool) {
-        let patience = self.settings.patience;
-        let Transport::Open(open) = &mut self.transport else {
-            return;
-        };
-        if open.paused != paused {
-            open.paused = paused;
-            let limit = if paused { patience } else { None };
-            open.wire.stream().unacknowledged_for(limit);
-            self.shared.with(|core, _| core.inbox.paused = paused);
-        }
-    }
-
-    /// Puts something that goes ahead of queued messages, and writes it.
-    fn put(&mut self, epoch: Epoch, put: impl FnOnce(&mut Connection<W>) -> Result<(), Ended>) {
-        match &mut self.transport {
-            Transport::Open(open) if open.epoch == epoch => {
-                open.dirty = true;
-                match put(open) {
-                    Ok(()) => self.write(),
-                    Err(ended) => self.broken(ended),
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// Takes messages out of the link and writes them, until there is none or the socket is full.
-    fn write(&mut self) {
-        loop {
-            let Transport::Open(open) = &mut self.transport else {
-                return;
-            };
-            if open.blocked {
-                return;
-            }
-            let filled = self.shared.with(|core, now| open.fill(core, now));
-            if !open.dirty {
-                return;
-            }
-            let flushed = filled.and_then(|()| open.wire.flush());
-            let sent = open.wire.stream().sent();
-            let moved = sent.saturating_sub(open.sent);
-            open.sent = sent;
-            let epoch = open.epoch;
-            let through = match flushed {
-                Ok(true) => {
-                    open.dirty = false;
-                    open.last.take()
-                }
-                Ok(false) => {
-                    open.blocked = true;
-                    None
-                }
-                Err(ended) => return self.broken(ended),
-            };
-            self.shared.with(|core, now| {
-                if moved > 0 {
-                    core.handle(now, Event::Progress(epoch, moved));
-                }
-                if let Some(through) = through {
-                    core.handle(now, Event::Flushed(epoch, through));
-                }
-            });
-        }
-    }
-
-    /// A write failed: what the peer said before it ended is worth more than how the write failed.
-    fn broken(&mut self, ended: Ended) {
-        if let Transport::Open(open) = &mut self.transport {
-            open.readable = true;
-            open.blocked = true;
-        }
-        self.receive(self.shared.clock.now());
-        self.fail(ended);
-    }
-}
-
-impl<W: Wire> Connection<W> {
-    /// Puts messages up to a chunk; it only fills memory, as the lock is held.
-    fn fill(&mut self, core: &mut Core<W::Message>, now: Instant) -> Result<(), Ended> {
-        if self.closing {
-            return Ok(());
-        }
-        let mut rejected = false;
-        let mut result = Ok(());
-        while self.wire.pending() < CHUNK {
-            let Some(outgoing) = core.link.peek(now, self.epoch) else {
-                break;
-            };
-            let id = outgoing.id;
-            match self.wire.put(outgoing.payload) {
-                Ok(true) => {
-                    core.link.commit(now, self.epoch, id);
-                    self.last = Some(id);
-                    self.dirty = true;
-                }
-                Ok(false) => {
-                    core.link.reject(self.epoch, id);
-                    rejected = true;
-                }
-                Err(ended) => {
-                    self.dirty = true;
-                    result = Err(ended);
-                    break;
-                }
-            }
-        }
-        if rejected {
-            // It may have been the last that a drain waited for.
-            core.handle(now, Event::Tick);
-        }
-        core.collect();
-        result
     }
 }

@@ -86,7 +86,7 @@ impl<M: Payload> Handle<M> {
 
     /// Fates that nobody wanted.
     pub fn discarded_fates(&self) -> u64 {
-        self.shared.read(crate::shared::Core::discarded_fates)
+        self.shared.read(crate::core::Core::discarded_fates)
     }
 
     /// Where the link stands.
@@ -257,7 +257,7 @@ impl<M: Payload> Fates<M> {
     }
 
     fn next_until(&self, until: Option<Moment>) -> Option<Fate<M>> {
-        self.shared.wait_for(until, crate::shared::Core::next_fate)
+        self.shared.wait_for(until, crate::core::Core::next_fate)
     }
 }
 

@@ -39,6 +39,7 @@
 
 mod builder;
 mod clock;
+mod core;
 mod dial;
 mod driver;
 mod error;
@@ -52,6 +53,7 @@ mod request;
 mod resolve;
 mod shared;
 mod stream;
+mod traffic;
 #[cfg(feature = "tungstenite")]
 mod websocket;
 mod wire;
@@ -62,7 +64,7 @@ pub use rustls;
 
 #[cfg(feature = "tungstenite")]
 pub use self::builder::WebSocket;
-pub use self::builder::{Builder, Protocol, Tcp};
+pub use self::builder::{Builder, Ends, Protocol, Tcp};
 pub use self::error::RequestError;
 pub use self::handle::{Fates, Handle};
 pub use self::incoming::Incoming;

@@ -83,16 +83,14 @@ impl Stream {
         self.head = None;
     }
 
+    #[cfg(feature = "tungstenite")]
     fn note(&self, read: &[u8]) {
-        #[cfg(feature = "tungstenite")]
         if let Some(head) = &self.head {
             if let Ok(mut head) = head.lock() {
                 let room = HEAD.saturating_sub(head.len()).min(read.len());
                 head.extend_from_slice(read.get(..room).unwrap_or_default());
             }
         }
-        #[cfg(not(feature = "tungstenite"))]
-        let _ = read;
     }
 
     /// How long the kernel lets sent bytes go unacknowledged; `None` for its usual limit.
@@ -105,7 +103,12 @@ impl Stream {
         let _ = limit;
     }
 
+    #[cfg_attr(
+        not(feature = "rustls"),
+        expect(clippy::unused_self, reason = "without TLS there is nothing to say")
+    )]
     /// Says farewell on the layer of TLS, as far as there is room for it.
+    #[cfg(feature = "tungstenite")]
     pub(crate) fn farewell(&mut self) {
         #[cfg(feature = "rustls")]
         if let Some(tls) = &mut self.tls {
@@ -118,6 +121,7 @@ impl Stream {
 impl Read for Stream {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.receive(buffer)?;
+        #[cfg(feature = "tungstenite")]
         self.note(buffer.get(..count).unwrap_or_default());
         Ok(count)
     }

@@ -7,6 +7,7 @@ use redial::cause::{ProtocolError as Broken, RetryAfter};
 use redial::{Cause, Closure};
 use tungstenite::handshake::client::ClientHandshake;
 use tungstenite::handshake::{HandshakeError, MidHandshake};
+use tungstenite::http::HeaderValue;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, WebSocketConfig};
 use tungstenite::{Bytes, Error, error::ProtocolError};
@@ -34,6 +35,7 @@ pub(crate) struct Upgrade {
     sizes: Sizes,
     /// What the server has answered so far.
     head: Head,
+    request: Request,
 }
 
 impl Wire for WebSocket {
@@ -58,8 +60,9 @@ impl Wire for WebSocket {
                 middle,
                 sizes,
                 head,
+                request: request.clone(),
             }),
-            Err(error) => failed(error, &[]),
+            Err(error) => failed(&error, &[], request),
         }
     }
 
@@ -68,6 +71,7 @@ impl Wire for WebSocket {
             middle,
             sizes,
             head,
+            request,
         } = upgrade;
         match middle.handshake() {
             Ok((mut socket, _)) => {
@@ -82,10 +86,11 @@ impl Wire for WebSocket {
                 middle,
                 sizes,
                 head,
+                request,
             }),
             Err(HandshakeError::Failure(error)) => {
                 let head = head.lock().map(|head| head.clone()).unwrap_or_default();
-                failed(error, &head)
+                failed(&error, &head, &request)
             }
         }
     }
@@ -216,16 +221,17 @@ fn ended(error: &Error) -> Ended {
 }
 
 /// The end of a handshake.
-fn failed(error: Error, head: &[u8]) -> Step<WebSocket> {
-    let cause = match &error {
+fn failed(error: &Error, head: &[u8], request: &Request) -> Step<WebSocket> {
+    let cause = match error {
         Error::Http(answer) => {
-            let header = |name: &str| answer.headers().get(name).map(|value| value.as_bytes());
+            let header = |name: &str| answer.headers().get(name).map(HeaderValue::as_bytes);
             let status = answer.status().as_u16();
             let ended = refused(status, header("retry-after"));
             let elsewhere = matches!(status, 301 | 302 | 303 | 307 | 308);
             let location = header("location").and_then(|value| std::str::from_utf8(value).ok());
-            return match location {
-                Some(location) if elsewhere => Step::Redirect(location.to_owned(), ended),
+            let next = location.filter(|_| elsewhere);
+            return match next.map(|location| request.redirected(location)) {
+                Some(Ok(next)) => Step::Redirect(Box::new(next), ended),
                 _ => Step::Failed(ended),
             };
         }

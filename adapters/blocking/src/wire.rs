@@ -22,13 +22,21 @@ pub(crate) struct Sizes {
 }
 
 /// A handshake after one step.
+#[cfg_attr(
+    not(feature = "tungstenite"),
+    expect(
+        dead_code,
+        reason = "framed TCP alone has no handshake that blocks or fails"
+    )
+)]
 pub(crate) enum Step<W: Wire> {
     /// Messages can flow.
     Open(W),
     /// The socket has to do something first.
     Blocked(W::Handshake),
-    /// The server sends us elsewhere.
-    Redirect(String, Ended),
+    /// The server sends us elsewhere; or that was a refusal.
+    #[cfg(feature = "tungstenite")]
+    Redirect(Box<Request>, Ended),
     /// It failed.
     Failed(Ended),
 }
