@@ -1,1 +1,97 @@
-//! Placeholder.
+//! Connections that stay alive, for programs of threads.
+//!
+//! One thread per link drives the state machine of [`redial`]; there is no async runtime. Any
+//! thread sends through a cheap [`Handle`]; what comes in is taken from [`Incoming`].
+//!
+//! ```no_run
+//! # #[cfg(feature = "tungstenite")]
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let (handle, incoming) = redial_blocking::websocket("ws://127.0.0.1:9001/feed")?
+//!     .header("Authorization", "Bearer s3cret")?
+//!     .spawn()?;
+//! handle.try_send("hello")?;
+//! for message in incoming {
+//!     println!("{:?}", message.as_text());
+//! }
+//! println!("ended: {:?}", handle.status().last_cause);
+//! # Ok(())
+//! # }
+//! # #[cfg(not(feature = "tungstenite"))]
+//! # fn main() {}
+//! ```
+//!
+//! # How it works
+//!
+//! The thread sleeps in `mio`'s poller until the socket, a deadline of the link or a handle wants
+//! it, so a send from another thread goes out at once and a silent peer is noticed on time. `mio`
+//! rather than `polling`: a socket is registered once for its life instead of after each event,
+//! and its edges ("there may be more") are what reading and writing until the socket blocks need;
+//! its waker is one system call.
+//!
+//! Names are resolved, and a [provider](Builder::provider) is called, on helper threads: one that
+//! hangs costs an attempt its deadline and holds up nothing else. All addresses of a host are
+//! tried, the next one beside the last after 250 ms (RFC 8305). Bytes that wait unsent below the
+//! link are bounded ([`Builder::unsent_limit`]), and pings go ahead of queued messages, so that a
+//! slow line is not taken for a dead one.
+//!
+//! What lives here: threads, sockets, clocks, TLS, framing. What may not: any decision about when
+//! to dial, what an error means, or what becomes of a message; those are the core's.
+
+mod builder;
+mod clock;
+mod core;
+mod dial;
+mod driver;
+mod error;
+mod framed;
+mod handle;
+mod incoming;
+#[cfg(feature = "tungstenite")]
+mod message;
+mod provider;
+mod request;
+mod resolve;
+mod shared;
+mod stream;
+mod traffic;
+#[cfg(feature = "tungstenite")]
+mod websocket;
+mod wire;
+
+pub use redial;
+#[cfg(feature = "rustls")]
+pub use rustls;
+
+#[cfg(feature = "tungstenite")]
+pub use self::builder::WebSocket;
+pub use self::builder::{Builder, Ends, Protocol, Tcp};
+pub use self::error::RequestError;
+pub use self::handle::{Fates, Handle};
+pub use self::incoming::Incoming;
+#[cfg(feature = "tungstenite")]
+pub use self::message::{Bytes, Message, Utf8Bytes};
+pub use self::provider::{Attempt, Failure};
+pub use self::request::Request;
+
+/// A link to a WebSocket server, by a URL of the scheme `ws`, or `wss` with the feature `rustls`.
+///
+/// # Errors
+///
+/// Whatever makes it no such URL, before anything is dialled.
+#[cfg(feature = "tungstenite")]
+pub fn websocket(url: &str) -> Result<Builder<WebSocket>, RequestError> {
+    Request::websocket(url).map(Builder::new)
+}
+
+/// A link to a server that speaks framed TCP, as `host:port` or `[v6 address]:port`.
+///
+/// Each frame is a length of 4 bytes, big endian, and that many bytes: a tag of one byte (0 data,
+/// 1 ping, 2 pong, 3 close) and the body, which is the payload of data, the nonce of 8 bytes of a
+/// ping, brought back by its pong, and nothing of a close, after which the connection ends.
+///
+/// # Errors
+///
+/// Whatever makes it no address, before anything is dialled.
+pub fn tcp(address: &str) -> Result<Builder<Tcp>, RequestError> {
+    Request::tcp(address).map(Builder::new)
+}

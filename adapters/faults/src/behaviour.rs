@@ -16,7 +16,7 @@ pub enum Behaviour {
     Ignore,
     /// Reads and counts, then closes with a close frame.
     CloseWith {
-        /// The close code; 1005 stands for a close frame without a code. Framed TCP has none.
+        /// The close code; 1005 stands for a close frame without a code. On framed TCP it has neither code nor reason.
         code: u16,
         /// The reason that goes with it.
         reason: String,

@@ -6,10 +6,13 @@ use std::io;
 use std::net::SocketAddr;
 use std::ops::Deref;
 
-/// A TCP server whose messages have a length of 4 bytes, big endian, before them.
+/// A TCP server whose frames have a length of 4 bytes, big endian, before them.
 ///
-/// It has no handshake, no pings and no close frames; all else, behaviours and counts, is that of
-/// [`Server`], to which it dereferences. Messages are at most 64 MiB long.
+/// The length counts what follows it: a tag of one byte (0 data, 1 ping, 2 pong, 3 close) and the
+/// body, which is the payload, or the nonce of 8 bytes of a ping and its pong. Pings are answered.
+/// There is no handshake, and a close frame has neither code nor answer: a FIN follows it. All
+/// else, behaviours and counts, is that of [`Server`], to which it dereferences. Frames are at
+/// most 64 MiB long.
 #[derive(Debug)]
 pub struct FramedServer(Server);
 

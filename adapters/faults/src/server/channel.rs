@@ -45,6 +45,7 @@ impl Channel {
                 stream,
                 input: tail,
                 start: 0,
+                closed: false,
                 output: Vec::new(),
             })),
         }
@@ -54,7 +55,7 @@ impl Channel {
     pub(super) fn read(&mut self) -> Result<Message, Stop> {
         match self {
             Self::WebSocket(socket) => socket.read().map_err(stop),
-            Self::Framed(framed) => framed.read().map(Message::Binary).map_err(|e| broken(&e)),
+            Self::Framed(framed) => framed.read(),
         }
     }
 
@@ -62,12 +63,15 @@ impl Channel {
     pub(super) fn write(&mut self, message: Message) -> Result<(), Stop> {
         match self {
             Self::WebSocket(socket) => socket.write(message).map_err(stop),
-            Self::Framed(framed) => match message {
-                Message::Text(text) => framed.write(text.as_bytes()).map_err(|e| broken(&e)),
-                Message::Binary(bytes) => framed.write(&bytes).map_err(|e| broken(&e)),
-                // There are no others in this framing.
+            Self::Framed(framed) => match &message {
+                Message::Text(text) => framed.write(tag::DATA, text.as_bytes()),
+                Message::Binary(bytes) => framed.write(tag::DATA, bytes),
+                // A nonce has 8 bytes here, whatever there was.
+                Message::Ping(_) => framed.write(tag::PING, &[0; 8]),
+                Message::Pong(_) => framed.write(tag::PONG, &[0; 8]),
                 _ => Ok(()),
-            },
+            }
+            .map_err(|e| broken(&e)),
         }
     }
 
@@ -79,10 +83,16 @@ impl Channel {
         }
     }
 
-    /// Sends a close frame; false where the framing has none.
+    /// Sends a close frame; false where no answer to it comes, and a FIN is to follow at once.
     pub(super) fn close(&mut self, code: u16, reason: String) -> bool {
-        let Self::WebSocket(socket) = self else {
-            return false;
+        let socket = match self {
+            Self::WebSocket(socket) => socket,
+            Self::Framed(framed) => {
+                // An error shows again on the next flush.
+                let _ = framed.write(tag::CLOSE, &[]);
+                let _ = framed.flush();
+                return false;
+            }
         };
         let frame = (code != 1005).then(|| CloseFrame {
             code: code.into(),
@@ -121,7 +131,7 @@ pub(super) fn encode(framing: Framing, frames: &[Frame]) -> Vec<u8> {
             }
         };
         match framing {
-            Framing::LengthPrefix => prefix(&mut bytes, payload),
+            Framing::LengthPrefix => prefix(&mut bytes, tag::DATA, payload),
             Framing::WebSocket => {
                 let payload = Bytes::copy_from_slice(payload);
                 let frame = WireFrame::message(payload, OpCode::Data(kind), true);
@@ -133,17 +143,51 @@ pub(super) fn encode(framing: Framing, frames: &[Frame]) -> Vec<u8> {
     bytes
 }
 
-/// Messages with their length before them.
+/// The byte that follows the length and says what a frame is.
+mod tag {
+    pub(super) const DATA: u8 = 0;
+    pub(super) const PING: u8 = 1;
+    pub(super) const PONG: u8 = 2;
+    pub(super) const CLOSE: u8 = 3;
+}
+
+/// Frames with their length before them.
 pub(super) struct Framed {
     stream: Stream,
     input: Vec<u8>,
     // What lies before it in `input` has been taken.
     start: usize,
+    // The peer's close frame was taken; a FIN answers it.
+    closed: bool,
     output: Vec<u8>,
 }
 
 impl Framed {
-    fn read(&mut self) -> io::Result<Bytes> {
+    /// Takes the next frame, as the message that it would be on a WebSocket. Pings are answered.
+    fn read(&mut self) -> Result<Message, Stop> {
+        if self.closed {
+            return Err(Stop::Closed);
+        }
+        let frame = self.frame().map_err(|error| broken(&error))?;
+        let Some((&tag, body)) = frame.split_first() else {
+            return Err(Stop::Broken);
+        };
+        Ok(match tag {
+            tag::DATA => Message::Binary(frame.slice(1..)),
+            tag::PING => {
+                let _ = self.write(tag::PONG, body);
+                Message::Ping(frame.slice(1..))
+            }
+            tag::PONG => Message::Pong(frame.slice(1..)),
+            tag::CLOSE => {
+                self.closed = true;
+                Message::Close(None)
+            }
+            _ => return Err(Stop::Broken),
+        })
+    }
+
+    fn frame(&mut self) -> io::Result<Bytes> {
         loop {
             let have = &self.input[self.start..];
             if let Some((head, rest)) = have.split_first_chunk::<4>() {
@@ -151,10 +195,10 @@ impl Framed {
                 if length > LONGEST {
                     return Err(io::ErrorKind::InvalidData.into());
                 }
-                if let Some(payload) = rest.get(..length) {
-                    let payload = Bytes::copy_from_slice(payload);
+                if let Some(frame) = rest.get(..length) {
+                    let frame = Bytes::copy_from_slice(frame);
                     self.start += 4 + length;
-                    return Ok(payload);
+                    return Ok(frame);
                 }
             }
             self.input.drain(..self.start);
@@ -170,8 +214,8 @@ impl Framed {
         }
     }
 
-    fn write(&mut self, payload: &[u8]) -> io::Result<()> {
-        prefix(&mut self.output, payload);
+    fn write(&mut self, tag: u8, body: &[u8]) -> io::Result<()> {
+        prefix(&mut self.output, tag, body);
         if self.output.len() >= crate::net::CHUNK {
             self.flush()
         } else {
@@ -188,10 +232,11 @@ impl Framed {
     }
 }
 
-fn prefix(bytes: &mut Vec<u8>, payload: &[u8]) {
-    let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
+fn prefix(bytes: &mut Vec<u8>, tag: u8, body: &[u8]) {
+    let length = u32::try_from(body.len() + 1).unwrap_or(u32::MAX);
     bytes.extend_from_slice(&length.to_be_bytes());
-    bytes.extend_from_slice(payload);
+    bytes.push(tag);
+    bytes.extend_from_slice(body);
 }
 
 fn stop(error: Error) -> Stop {

@@ -153,7 +153,7 @@ impl Connection {
         }
     }
 
-    /// Sends a close frame if the connection is open, or a FIN where the framing has none.
+    /// Sends a close frame if the connection is open, with a FIN behind it where no answer comes.
     pub(super) fn close(&mut self, code: u16, reason: &str, now: Instant) {
         if let Phase::Open(open) = &mut self.phase {
             open.script.end = None;
@@ -363,7 +363,7 @@ impl Open {
     }
 
     fn close(&mut self, code: u16, reason: String, now: Instant) {
-        // Without a close frame, the deadline that is now past ends it with a FIN.
+        // Where no answer comes, the deadline that is now past ends it with a FIN.
         self.closing = true;
         self.end = Some(if self.channel.close(code, reason) {
             now + LINGER

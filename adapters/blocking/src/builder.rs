@@ -1,0 +1,274 @@
+//! Settings of a link, and the start of its thread.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::{io, thread};
+
+use mio::{Poll, Waker};
+use redial::rng::{Seed, Seeded};
+use redial::{Command, Config, Event, Link};
+
+use crate::clock::Clock;
+use crate::dial::Answer;
+use crate::driver::{Driver, Settings, Source, Transport, WAKER};
+#[cfg(feature = "tungstenite")]
+use crate::error::RequestError;
+use crate::handle::Handle;
+use crate::incoming::Incoming;
+use crate::provider::{Asked, Attempt, Failure, Provider};
+use crate::request::Request;
+use crate::resolve::Resolver;
+use crate::shared::Shared;
+use crate::wire::{Sizes, Wire};
+
+/// A link to be: how it dials and what it holds. Each method says its default.
+#[must_use]
+pub struct Builder<P> {
+    request: Request,
+    provider: Option<Asked>,
+    config: Config,
+    seed: Option<Seed>,
+    sizes: Sizes,
+    unsent: u32,
+    inbox: (usize, usize),
+    #[cfg(feature = "rustls")]
+    tls: Option<Arc<rustls::ClientConfig>>,
+    protocol: PhantomData<P>,
+}
+
+/// A protocol that this crate speaks; see [`websocket`](crate::websocket) and [`tcp`](crate::tcp).
+#[expect(private_bounds, reason = "protocols are this crate's own")]
+pub trait Protocol: Sealed {
+    /// What is sent and received.
+    type Message: redial::Payload + Send + 'static;
+}
+
+pub(crate) trait Sealed {
+    type Wire: Wire;
+}
+
+/// WebSocket, with messages of text and of bytes.
+#[cfg(feature = "tungstenite")]
+#[derive(Debug)]
+pub enum WebSocket {}
+
+#[cfg(feature = "tungstenite")]
+impl Sealed for WebSocket {
+    type Wire = crate::websocket::WebSocket;
+}
+
+#[cfg(feature = "tungstenite")]
+impl Protocol for WebSocket {
+    type Message = crate::message::Message;
+}
+
+/// Framed TCP, with messages of bytes.
+#[derive(Debug)]
+pub enum Tcp {}
+
+impl Sealed for Tcp {
+    type Wire = crate::framed::Framed;
+}
+
+impl Protocol for Tcp {
+    type Message = Vec<u8>;
+}
+
+impl<P> Builder<P> {
+    pub(crate) fn new(request: Request) -> Self {
+        Self {
+            request,
+            provider: None,
+            config: Config::default(),
+            seed: None,
+            sizes: Sizes {
+                outgoing: 16 << 20,
+                incoming: 16 << 20,
+            },
+            unsent: 64 << 10,
+            inbox: (1024, 16 << 20),
+            #[cfg(feature = "rustls")]
+            tls: None,
+            protocol: PhantomData,
+        }
+    }
+
+    /// The link's configuration. Default [`Config::default`].
+    ///
+    /// Two settings have no use here: `dialling` (nobody is asked, every dial is permitted) and
+    /// `ready_deadline` (ready follows opened at once).
+    pub fn config(mut self, config: Config) -> Self {
+        self.config = config;
+        self
+    }
+
+    /// What the jitter is drawn from. Default the randomness of the operating system.
+    pub fn seed(mut self, seed: Seed) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Who gives each attempt its address and credentials, in place of those given here.
+    ///
+    /// Called at every attempt (and probe), on a thread of its own, under the deadline of the
+    /// attempt; what it answers after that is thrown away. With a provider a policy close (1008)
+    /// asks for fresh credentials once before it is final.
+    pub fn provider(
+        mut self,
+        provider: impl FnMut(Attempt) -> Result<Request, Failure> + Send + 'static,
+    ) -> Self {
+        self.provider = Some(Box::new(provider));
+        self
+    }
+
+    /// The longest message that is sent, in bytes; a longer one is dropped as too big. Default
+    /// 16 MiB.
+    pub fn max_outgoing(mut self, bytes: usize) -> Self {
+        self.sizes.outgoing = bytes;
+        self
+    }
+
+    /// The longest message that is taken, in bytes; a longer one ends the connection. Default
+    /// 16 MiB.
+    pub fn max_incoming(mut self, bytes: usize) -> Self {
+        self.sizes.incoming = bytes;
+        self
+    }
+
+    /// The bytes that may wait unsent in the kernel, behind which a ping waits too. Default
+    /// 64 KiB.
+    ///
+    /// `TCP_NOTSENT_LOWAT` where there is one, elsewhere the size of the socket's send buffer.
+    pub fn unsent_limit(mut self, bytes: u32) -> Self {
+        self.unsent = bytes.max(1);
+        self
+    }
+
+    /// How many messages, of how many bytes together, may wait to be taken from [`Incoming`].
+    /// Default 1,024 and 16 MiB. One message may always wait, whatever its size.
+    pub fn incoming_limit(mut self, messages: usize, bytes: usize) -> Self {
+        self.inbox = (messages.max(1), bytes.max(1));
+        self
+    }
+}
+
+/// The two ends of a started link.
+pub type Ends<M> = (Handle<M>, Incoming<M>);
+
+#[cfg(feature = "tungstenite")]
+impl Builder<WebSocket> {
+    /// Adds a header to the request of the handshake. A [`provider`](Self::provider) gives its
+    /// own instead.
+    ///
+    /// # Errors
+    ///
+    /// If name or value can't be sent, or the handshake sets this header by itself.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+        self.request = self.request.header(name, value)?;
+        Ok(self)
+    }
+
+    /// What TLS trusts and offers. Default the roots of `webpki-roots`, TLS 1.2 and 1.3.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
+        self.tls = Some(config);
+        self
+    }
+}
+
+#[expect(private_bounds, reason = "protocols are this crate's own")]
+impl<P: Protocol> Builder<P>
+where
+    <P as Sealed>::Wire: Wire<Message = P::Message>,
+{
+    /// Starts the link, on a thread of its own.
+    ///
+    /// # Errors
+    ///
+    /// When the system has no poller, thread or randomness for it. What the network does is no
+    /// error here: it is in the link's status.
+    pub fn spawn(self) -> io::Result<Ends<P::Message>> {
+        let seed = match self.seed {
+            Some(seed) => seed,
+            None => random_seed()?,
+        };
+        let config = if self.provider.is_some() {
+            let able = self.config.to_builder().credentials(true);
+            able.build().map_err(io::Error::other)?
+        } else {
+            self.config
+        };
+        let poll = Poll::new()?;
+        let waker = Waker::new(poll.registry(), WAKER)?;
+        let patience = config.detection().map(|(_, loaded)| loaded);
+        let clock = Clock::start();
+        let link = Link::new(config, Seeded::new(seed, 0));
+        let (messages, bytes) = self.inbox;
+        let shared = Arc::new(Shared::new(link, waker, clock, messages, bytes));
+        let source = match self.provider {
+            None => Source::Fixed(self.request),
+            Some(asked) => {
+                let shared = Arc::clone(&shared);
+                Source::Provided(Provider::start(asked, move |epoch, request| {
+                    shared.answer(epoch, Answer::Request(request));
+                })?)
+            }
+        };
+        let driver = Driver::<P::Wire> {
+            shared: Arc::clone(&shared),
+            poll,
+            source,
+            settings: Settings {
+                sizes: self.sizes,
+                unsent: self.unsent,
+                patience,
+                #[cfg(feature = "rustls")]
+                tls: Some(match self.tls {
+                    Some(tls) => tls,
+                    None => usual_tls()?,
+                }),
+            },
+            resolver: Resolver::default(),
+            transport: Transport::None,
+            tokens: WAKER.0,
+            batch: Vec::new(),
+        };
+        shared.command(Event::Command(Command::Start));
+        thread::Builder::new()
+            .name("redial".to_owned())
+            .spawn(move || driver.run())?;
+        let handle = Handle {
+            shared: Arc::clone(&shared),
+        };
+        Ok((handle, Incoming { shared }))
+    }
+}
+
+impl<P> std::fmt::Debug for Builder<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Builder")
+            .field("request", &self.request)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
+    }
+}
+
+fn random_seed() -> io::Result<Seed> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(io::Error::other)?;
+    Ok(Seed::new(bytes))
+}
+
+#[cfg(feature = "rustls")]
+fn usual_tls() -> io::Result<Arc<rustls::ClientConfig>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let roots = rustls::RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}

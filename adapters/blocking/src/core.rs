@@ -1,0 +1,272 @@
+//! What lies under the lock of a link: the machine, what it asks for, and what goes to the user.
+
+use std::collections::VecDeque;
+
+use redial::outbox::RefusedReason;
+use redial::rng::Seeded;
+use redial::{
+    Action, Epoch, Event, Fate, Instant, Link, MessageId, Outcome, Payload, Phase, Refused,
+    SendOptions,
+};
+
+use crate::dial::Answer;
+use crate::error::Ended;
+
+/// What lies under the lock.
+pub(crate) struct Core<M> {
+    pub(crate) link: Link<M, Seeded>,
+    /// What the thread has still to do.
+    pub(crate) actions: VecDeque<Action>,
+    /// What helper threads have found out.
+    pub(crate) answers: VecDeque<(Epoch, Answer)>,
+    /// Commands that must wait until the thread has fed what it can read.
+    pub(crate) commands: VecDeque<Event>,
+    pub(crate) applied: u64,
+    pub(crate) sleep: Sleep,
+    pub(crate) waiters: usize,
+    pub(crate) inbox: Inbox<M>,
+    fates: Fates<M>,
+    pub(crate) handles: usize,
+    /// The thread has ended.
+    pub(crate) gone: bool,
+    pub(crate) detail: Option<String>,
+}
+
+/// Whether the thread sleeps, and until when unless it is woken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sleep {
+    No,
+    Until(Option<Instant>),
+}
+
+/// Messages that came in and were not yet taken.
+pub(crate) struct Inbox<M> {
+    pub(crate) messages: VecDeque<M>,
+    bytes: usize,
+    limit: usize,
+    byte_limit: usize,
+    pub(crate) readers: usize,
+    /// Nobody will take them: they are thrown away.
+    pub(crate) deaf: bool,
+    /// The thread reads no more until there is room.
+    pub(crate) paused: bool,
+}
+
+/// Where fates go.
+struct Fates<M> {
+    /// How many receivers there are.
+    subscribers: usize,
+    /// How many drains collect what is handed back.
+    drains: usize,
+    /// Fates that a drain has seen pass, for subscribers.
+    passed: VecDeque<Fate<M>>,
+    collected: Vec<M>,
+    discarded: u64,
+}
+
+impl<M: Payload> Core<M> {
+    pub(crate) fn new(link: Link<M, Seeded>, limit: usize, byte_limit: usize) -> Self {
+        Self {
+            link,
+            actions: VecDeque::new(),
+            answers: VecDeque::new(),
+            commands: VecDeque::new(),
+            applied: 0,
+            sleep: Sleep::No,
+            waiters: 0,
+            inbox: Inbox {
+                messages: VecDeque::new(),
+                bytes: 0,
+                limit,
+                byte_limit,
+                readers: 0,
+                deaf: false,
+                paused: false,
+            },
+            fates: Fates {
+                subscribers: 0,
+                drains: 0,
+                passed: VecDeque::new(),
+                collected: Vec::new(),
+                discarded: 0,
+            },
+            handles: 1,
+            gone: false,
+            detail: None,
+        }
+    }
+
+    /// Gives the link an event and takes everything that follows from it.
+    pub(crate) fn handle(&mut self, now: Instant, event: Event) {
+        self.link.handle(now, event);
+        self.collect();
+    }
+
+    /// Takes actions and fates out of the link.
+    pub(crate) fn collect(&mut self) {
+        while let Some(action) = self.link.poll_action() {
+            if let Action::Changed(change) = action {
+                log(change, self.link.status().attempt, self.detail.as_deref());
+                continue;
+            }
+            let again = matches!(action, Action::Flush(_)) && self.actions.back() == Some(&action);
+            if !again {
+                self.actions.push_back(action);
+            }
+        }
+        self.sort_fates();
+    }
+
+    /// The commands that waited, now that everything readable was fed.
+    pub(crate) fn apply_commands(&mut self, now: Instant) {
+        while let Some(event) = self.commands.pop_front() {
+            self.handle(now, event);
+            self.applied += 1;
+        }
+    }
+
+    /// The end of an attempt or connection.
+    pub(crate) fn ended(&mut self, now: Instant, epoch: Epoch, ended: Ended) {
+        tracing::debug!(target: "redial", %epoch, cause = %ended.closure.cause, detail = ended.detail, "ended");
+        self.detail = Some(ended.detail);
+        self.handle(now, Event::Closed(epoch, ended.closure));
+    }
+
+    pub(crate) fn send(
+        &mut self,
+        now: Instant,
+        payload: M,
+        options: SendOptions,
+    ) -> Result<MessageId, Refused<M>> {
+        if self.gone {
+            let reason = RefusedReason::Closed;
+            return Err(Refused { reason, payload });
+        }
+        let sent = self.link.send(now, payload, options);
+        self.collect();
+        sent
+    }
+
+    /// Whether the link would take a message if there is room.
+    pub(crate) fn takes(&self) -> bool {
+        !matches!(
+            self.link.phase(),
+            Phase::Closed | Phase::Closing | Phase::Failed | Phase::Draining
+        )
+    }
+
+    /// Whether a message fits, or is so large that it never will.
+    pub(crate) fn has_room(&self, size: usize) -> bool {
+        let (outbox, limits) = (self.link.outbox(), self.link.config().outbox());
+        let messages = outbox.queued() + outbox.in_flight();
+        let slots = messages + outbox.fates_waiting();
+        let fits = messages < limits.messages
+            && slots < limits.messages.saturating_mul(2)
+            && outbox.bytes().saturating_add(size) <= limits.bytes;
+        fits || size > limits.bytes
+    }
+
+    /// Throws fates away that nobody wants, and gives a drain what is handed back.
+    fn sort_fates(&mut self) {
+        let fates = &mut self.fates;
+        if fates.subscribers > 0 && fates.drains == 0 {
+            return;
+        }
+        while let Some(mut fate) = self.link.poll_fate() {
+            if fates.drains > 0 && fate.outcome == Outcome::Returned {
+                fates.collected.extend(fate.payload.take());
+            }
+            if fates.subscribers > 0 {
+                fates.passed.push_back(fate);
+            } else {
+                fates.discarded = fates.discarded.saturating_add(1);
+            }
+        }
+    }
+
+    pub(crate) fn next_fate(&mut self) -> Option<Fate<M>> {
+        self.fates
+            .passed
+            .pop_front()
+            .or_else(|| self.link.poll_fate())
+    }
+
+    pub(crate) fn subscribe(&mut self) {
+        self.fates.subscribers += 1;
+    }
+
+    pub(crate) fn unsubscribe(&mut self) {
+        self.fates.subscribers -= 1;
+        if self.fates.subscribers == 0 {
+            self.fates.passed = VecDeque::new();
+            self.sort_fates();
+        }
+    }
+
+    pub(crate) fn begin_drain(&mut self) {
+        self.fates.drains += 1;
+        self.sort_fates();
+    }
+
+    /// What was handed back since the drain began.
+    pub(crate) fn end_drain(&mut self) -> Vec<M> {
+        self.fates.drains -= 1;
+        std::mem::take(&mut self.fates.collected)
+    }
+
+    pub(crate) fn discarded_fates(&self) -> u64 {
+        self.fates.discarded
+    }
+}
+
+impl<M: Payload> Inbox<M> {
+    /// Throws everything away, also what is still to come.
+    pub(crate) fn deafen(&mut self) {
+        self.deaf = true;
+        self.messages = VecDeque::new();
+        self.bytes = 0;
+    }
+
+    /// How many messages may be read now.
+    pub(crate) fn room(&self) -> usize {
+        if self.deaf {
+            usize::MAX
+        } else if self.bytes >= self.byte_limit {
+            0
+        } else {
+            self.limit.saturating_sub(self.messages.len())
+        }
+    }
+
+    /// How many bytes may be read before the next look.
+    pub(crate) fn byte_room(&self) -> usize {
+        self.byte_limit.saturating_sub(self.bytes)
+    }
+
+    pub(crate) fn push(&mut self, message: M) {
+        if !self.deaf {
+            self.bytes = self.bytes.saturating_add(message.size());
+            self.messages.push_back(message);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> Option<M> {
+        let message = self.messages.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(message.size());
+        Some(message)
+    }
+
+    /// Whether a pause of reading may end: half of the room is free again.
+    pub(crate) fn is_low(&self) -> bool {
+        self.deaf || self.messages.len() <= self.limit / 2 && self.bytes <= self.byte_limit / 2
+    }
+}
+
+fn log(change: redial::Change, attempt: u32, detail: Option<&str>) {
+    let (from, to) = (change.from.name(), change.to.name());
+    if let Some(cause) = change.cause {
+        tracing::info!(target: "redial", from, to, attempt, %cause, detail, "changed");
+    } else {
+        tracing::info!(target: "redial", from, to, attempt, "changed");
+    }
+}

@@ -1,0 +1,376 @@
+//! The thread of a link: one loop that sleeps until a socket, a deadline or a handle wants it.
+//!
+//! Its order in each turn is that of the core's contract: first everything that can be read,
+//! then commands that waited for it, then the deadlines, then the actions of all of them.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mio::{Events, Poll, Token};
+use redial::{Action, Cause, Epoch, Event, Instant, Phase};
+
+use crate::core::Core;
+use crate::dial::{Answer, Dial, Lap, Race, Stage};
+use crate::error::Ended;
+use crate::provider::{Attempt, Provider};
+use crate::request::{Request, Scheme};
+use crate::resolve::Resolver;
+use crate::shared::Shared;
+use crate::stream::Stream;
+use crate::traffic::{ALIVE, Connection};
+use crate::wire::{Inbound, Sizes, Step, Wire};
+
+/// The token of the waker; those of sockets follow.
+pub(crate) const WAKER: Token = Token(0);
+/// Redirections that one attempt follows.
+#[cfg(feature = "tungstenite")]
+const REDIRECTS: u8 = 5;
+
+/// What a driver is built with.
+pub(crate) struct Settings {
+    pub(crate) sizes: Sizes,
+    pub(crate) unsent: u32,
+    /// How long the peer may leave bytes unacknowledged while nothing is read.
+    pub(crate) patience: Option<Duration>,
+    #[cfg(feature = "rustls")]
+    pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
+}
+
+/// Where requests come from.
+pub(crate) enum Source {
+    Fixed(Request),
+    Provided(Provider),
+}
+
+pub(crate) struct Driver<W: Wire> {
+    pub(crate) shared: Arc<Shared<W::Message>>,
+    pub(crate) poll: Poll,
+    pub(crate) source: Source,
+    pub(crate) settings: Settings,
+    pub(crate) resolver: Resolver,
+    pub(crate) transport: Transport<W>,
+    pub(crate) tokens: usize,
+    pub(crate) batch: Vec<Inbound<W::Message>>,
+}
+
+pub(crate) enum Transport<W: Wire> {
+    None,
+    Dialling(Box<Dial<W>>),
+    Open(Box<Connection<W>>),
+}
+
+/// Marks the end of the thread, however it comes.
+struct End<M: redial::Payload>(Arc<Shared<M>>);
+
+impl<M: redial::Payload> Drop for End<M> {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+impl<W: Wire> Driver<W> {
+    pub(crate) fn run(mut self) {
+        let _end = End(Arc::clone(&self.shared));
+        let mut events = Events::with_capacity(16);
+        loop {
+            self.act();
+            let over = |core: &Core<_>| core.handles == 0 && core.link.phase().is_final();
+            if self.shared.read(over) {
+                return;
+            }
+            let again =
+                matches!(&self.transport, Transport::Open(open) if open.readable && !open.paused);
+            let sleep = if again {
+                Some(Duration::ZERO)
+            } else {
+                self.shared.fall_asleep(self.timer())
+            };
+            let polled = self.poll.poll(&mut events, sleep);
+            self.shared.awake();
+            match polled {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => {
+                    tracing::error!(target: "redial", %error, "the poller failed");
+                    return;
+                }
+            }
+            // What arrives after this moment can't be held against the peer in this turn.
+            let now = self.shared.clock.now();
+            for event in &events {
+                self.ready(event.token());
+            }
+            self.take_answers(now);
+            self.dial_on(now);
+            self.receive(now);
+            self.write();
+            self.tick(now);
+        }
+    }
+
+    /// A socket has something to do: whatever it is, both directions are tried.
+    fn ready(&mut self, token: Token) {
+        if let Transport::Open(open) = &mut self.transport {
+            if open.token == token {
+                open.readable = true;
+                open.blocked = false;
+            }
+        }
+    }
+
+    /// Commands that waited, and the deadlines that `now` has passed.
+    fn tick(&mut self, now: Instant) {
+        let excused =
+            matches!(&self.transport, Transport::Open(open) if open.paused && open.pinged);
+        let epoch = self.epoch();
+        self.shared.with(|core, _| {
+            if core.link.poll_timeout().is_some_and(|due| due <= now) {
+                if let (true, Some(epoch)) = (excused, epoch) {
+                    // It is we who don't read: an answer may wait behind what nobody takes.
+                    core.handle(now, Event::Frame(epoch, ALIVE));
+                }
+                core.handle(now, Event::Tick);
+            }
+            core.apply_commands(now);
+        });
+    }
+
+    /// When this thread itself has something to do.
+    fn timer(&self) -> Option<Instant> {
+        let Transport::Dialling(dial) = &self.transport else {
+            return None;
+        };
+        match &dial.stage {
+            Stage::Connecting(race) => race.next_at,
+            _ => None,
+        }
+    }
+
+    fn epoch(&self) -> Option<Epoch> {
+        match &self.transport {
+            Transport::None => None,
+            Transport::Dialling(dial) => Some(dial.epoch),
+            Transport::Open(open) => Some(open.epoch),
+        }
+    }
+
+    fn is(&self, epoch: Epoch) -> bool {
+        self.epoch() == Some(epoch)
+    }
+
+    /// Carries out every action, and those that follow from them.
+    fn act(&mut self) {
+        while let Some(action) = self.shared.with(|core, _| core.actions.pop_front()) {
+            match action {
+                Action::Abort(epoch) if self.is(epoch) => self.transport = Transport::None,
+                Action::Close(epoch) => self.put(epoch, |open| {
+                    open.closing = true;
+                    open.wire.close()
+                }),
+                Action::AnswerPing(epoch) => self.put(epoch, |open| open.wire.pong()),
+                Action::SendPing { epoch, nonce } => self.put(epoch, |open| {
+                    open.pinged = true;
+                    open.wire.ping(nonce)
+                }),
+                Action::Flush(epoch) if self.is(epoch) => self.write(),
+                // There is nobody else to ask here.
+                Action::WantDial(epoch) => self.feed(Event::Permit(epoch)),
+                Action::Preflight { epoch, .. } => {
+                    let number = self.shared.read(|core| core.link.status().attempt);
+                    self.begin(epoch, true, number, false);
+                }
+                Action::Connect {
+                    epoch,
+                    attempt,
+                    refresh,
+                    ..
+                } => self.begin(epoch, false, attempt, refresh),
+                // Of a connection that has ended, or told when it was taken.
+                _ => {}
+            }
+        }
+    }
+
+    fn feed(&self, event: Event) {
+        self.shared.with(|core, now| core.handle(now, event));
+    }
+
+    /// Begins an attempt or a probe.
+    fn begin(&mut self, epoch: Epoch, probe: bool, number: u32, refresh: bool) {
+        self.transport = Transport::Dialling(Box::new(Dial {
+            epoch,
+            probe,
+            reached: false,
+            #[cfg(feature = "tungstenite")]
+            redirects: 0,
+            request: None,
+            stage: Stage::Asked,
+        }));
+        match &self.source {
+            Source::Fixed(request) => {
+                let request = request.clone();
+                self.resolve(request);
+            }
+            Source::Provided(provider) => {
+                if !provider.ask(epoch, Attempt { number, refresh }) {
+                    self.fail(Ended::new(Cause::Credentials, "the provider has panicked"));
+                }
+            }
+        }
+    }
+
+    fn take_answers(&mut self, now: Instant) {
+        let next = |core: &mut Core<_>, _| core.answers.pop_front();
+        while let Some((epoch, answer)) = self.shared.with(next) {
+            if !self.is(epoch) {
+                continue;
+            }
+            match answer {
+                Answer::Request(Ok(request)) if Self::speaks(&request) => self.resolve(request),
+                Answer::Request(Ok(_)) => self.fail(Ended::new(
+                    Cause::Credentials,
+                    "the provider gave a request of another protocol",
+                )),
+                Answer::Request(Err(failure)) => self.fail(Ended {
+                    closure: failure.closure,
+                    detail: failure.detail,
+                }),
+                Answer::Addresses(Ok(addresses)) => {
+                    self.race(Race::new(addresses));
+                    self.dial_on(now);
+                }
+                Answer::Addresses(Err(error)) => self.fail(Ended::new(
+                    Cause::Socket(redial::cause::SocketError::NameNotFound),
+                    error,
+                )),
+            }
+        }
+    }
+
+    fn speaks(request: &Request) -> bool {
+        W::FRAMED == (request.scheme == Scheme::Tcp)
+    }
+
+    /// Finds the addresses of a request's host.
+    fn resolve(&mut self, request: Request) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        let (epoch, host, port) = (dial.epoch, request.host.clone(), request.port);
+        let literal = request.literal();
+        dial.request = Some(request);
+        dial.stage = Stage::Asked;
+        if let Some(address) = literal {
+            self.race(Race::new(vec![(address, port).into()]));
+            return self.dial_on(self.shared.clock.now());
+        }
+        let shared = Arc::clone(&self.shared);
+        let begun = self.resolver.look_up(host, port, move |found| {
+            shared.answer(epoch, Answer::Addresses(found));
+        });
+        if let Err(error) = begun {
+            let cause = Cause::Socket(redial::cause::SocketError::TimedOut);
+            self.fail(Ended::new(cause, error));
+        }
+    }
+
+    fn race(&mut self, race: Race) {
+        if let Transport::Dialling(dial) = &mut self.transport {
+            dial.stage = Stage::Connecting(race);
+        }
+    }
+
+    /// Takes an attempt as far as it goes now.
+    fn dial_on(&mut self, now: Instant) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        match std::mem::replace(&mut dial.stage, Stage::Asked) {
+            Stage::Asked => {}
+            Stage::Connecting(mut race) => {
+                match race.step(self.poll.registry(), &mut self.tokens, now) {
+                    Lap::On => dial.stage = Stage::Connecting(race),
+                    Lap::Lost(ended) => self.fail(ended),
+                    Lap::Won(token, tcp) => self.connected(token, tcp),
+                }
+            }
+            Stage::Shaking(token, handshake) => self.shaken(token, W::resume(handshake)),
+        }
+    }
+
+    fn connected(&mut self, token: Token, tcp: mio::net::TcpStream) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        let epoch = dial.epoch;
+        if dial.probe {
+            self.transport = Transport::None;
+            return self.feed(Event::Probed(epoch, true));
+        }
+        let Some(request) = dial.request.clone() else {
+            return;
+        };
+        if !std::mem::replace(&mut dial.reached, true) {
+            self.feed(Event::Reached(epoch));
+        }
+        let stream = Stream::plain(tcp, self.settings.unsent);
+        #[cfg(feature = "rustls")]
+        let stream = match (&self.settings.tls, request.scheme) {
+            (Some(tls), Scheme::Wss) => match stream.secured(Arc::clone(tls), &request.host) {
+                Ok(stream) => stream,
+                Err(error) => return self.fail(error.into()),
+            },
+            _ => stream,
+        };
+        let step = W::begin(stream, &request, self.settings.sizes);
+        self.shaken(token, step);
+    }
+
+    fn shaken(&mut self, token: Token, step: Step<W>) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        match step {
+            Step::Blocked(handshake) => dial.stage = Stage::Shaking(token, handshake),
+            Step::Failed(ended) => self.fail(ended),
+            #[cfg(feature = "tungstenite")]
+            Step::Redirect(next, ended) => {
+                dial.redirects += 1;
+                if dial.redirects <= REDIRECTS {
+                    self.resolve(*next);
+                } else {
+                    self.fail(ended);
+                }
+            }
+            Step::Open(wire) => {
+                let epoch = dial.epoch;
+                self.transport = Transport::Open(Box::new(Connection::new(epoch, token, wire)));
+                self.shared.with(|core, now| {
+                    core.handle(now, Event::Opened(epoch));
+                    if core.link.phase() != Phase::Connected {
+                        // This adapter knows no handshake of the application's own.
+                        core.handle(now, Event::Ready(epoch));
+                    }
+                });
+            }
+        }
+    }
+
+    /// The attempt or connection is over.
+    pub(crate) fn fail(&mut self, ended: Ended) {
+        let (epoch, probe) = match std::mem::replace(&mut self.transport, Transport::None) {
+            Transport::None => return,
+            Transport::Dialling(dial) => (dial.epoch, dial.probe),
+            Transport::Open(open) => (open.epoch, false),
+        };
+        self.shared.with(|core, now| {
+            if probe {
+                core.detail = Some(ended.detail);
+                core.handle(now, Event::Probed(epoch, false));
+            } else {
+                core.ended(now, epoch, ended);
+            }
+        });
+    }
+}

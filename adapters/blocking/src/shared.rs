@@ -1,0 +1,263 @@
+//! What the thread of a link shares with its handles: the link itself, under one short lock.
+//!
+//! A handle changes the link at once, under the lock, and leaves the actions that follow for the
+//! thread, which it wakes only where it sleeps. The lock is never held over a system call.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant as Moment};
+
+use mio::Waker;
+use redial::outbox::RefusedReason;
+use redial::rng::Seeded;
+use redial::{Epoch, Event, Instant, Link, MessageId, Payload, Refused, SendOptions};
+
+use crate::clock::Clock;
+use crate::core::{Core, Sleep};
+use crate::dial::Answer;
+
+/// What is shared.
+pub(crate) struct Shared<M> {
+    core: Mutex<Core<M>>,
+    /// The status may have changed, or there is room, or a fate.
+    changed: Condvar,
+    /// A message came in, or none will.
+    arrived: Condvar,
+    waker: Waker,
+    pub(crate) clock: Clock,
+}
+
+impl<M: Payload> Shared<M> {
+    pub(crate) fn new(
+        link: Link<M, Seeded>,
+        waker: Waker,
+        clock: Clock,
+        limit: usize,
+        byte_limit: usize,
+    ) -> Self {
+        Self {
+            core: Mutex::new(Core::new(link, limit, byte_limit)),
+            changed: Condvar::new(),
+            arrived: Condvar::new(),
+            waker,
+            clock,
+        }
+    }
+
+    /// Does something under the lock, then wakes whom it concerns.
+    pub(crate) fn with<T>(&self, work: impl FnOnce(&mut Core<M>, Instant) -> T) -> T {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        let result = work(&mut core, now);
+        self.settle(core);
+        result
+    }
+
+    /// Reads something under the lock; nobody is woken.
+    pub(crate) fn read<T>(&self, work: impl FnOnce(&Core<M>) -> T) -> T {
+        work(&self.lock())
+    }
+
+    /// Carries out a command or a hint; when this returns it has taken effect on the link.
+    pub(crate) fn command(&self, event: Event) {
+        let mut core = self.lock();
+        let now = self.clock.now();
+        if core.gone {
+            return;
+        }
+        if core.link.poll_timeout().is_none_or(|due| now < due) {
+            core.handle(now, event);
+            return self.settle(core);
+        }
+        // A deadline has passed and the thread has not yet looked whether its answer lies in the
+        // socket: first the input, then the command.
+        core.commands.push_back(event);
+        let turn = core.applied + core.commands.len() as u64;
+        self.wake(&mut core);
+        while core.applied < turn && !core.gone {
+            core = self.wait_changed(core, None);
+        }
+    }
+
+    pub(crate) fn answer(&self, epoch: Epoch, answer: Answer) {
+        let mut core = self.lock();
+        core.answers.push_back((epoch, answer));
+        self.wake(&mut core);
+    }
+
+    pub(crate) fn try_send(
+        &self,
+        payload: M,
+        options: SendOptions,
+    ) -> Result<MessageId, Refused<M>> {
+        self.with(|core, now| core.send(now, payload, options))
+    }
+
+    /// Sends once there is room without dropping anything.
+    pub(crate) fn send(
+        &self,
+        payload: M,
+        options: SendOptions,
+        timeout: Option<Duration>,
+    ) -> Result<MessageId, Refused<M>> {
+        let until = timeout.and_then(|timeout| Moment::now().checked_add(timeout));
+        let size = payload.size();
+        let mut core = self.lock();
+        loop {
+            if core.gone || !core.takes() || core.has_room(size) {
+                let now = self.clock.now();
+                let sent = core.send(now, payload, options);
+                self.settle(core);
+                return sent;
+            }
+            if until.is_some_and(|until| Moment::now() >= until) {
+                let reason = RefusedReason::Full;
+                return Err(Refused { reason, payload });
+            }
+            core = self.wait_changed(core, until);
+        }
+    }
+
+    /// Waits until `found` gives something; `None` when `until` passed first.
+    pub(crate) fn wait_for<T>(
+        &self,
+        until: Option<Moment>,
+        mut found: impl FnMut(&mut Core<M>) -> Option<T>,
+    ) -> Option<T> {
+        let mut core = self.lock();
+        loop {
+            if let Some(found) = found(&mut core) {
+                self.settle(core);
+                return Some(found);
+            }
+            if core.gone || until.is_some_and(|until| Moment::now() >= until) {
+                return None;
+            }
+            core = self.wait_changed(core, until);
+        }
+    }
+
+    /// Waits for a message: `Ok` with it, or whether none will come (true) or the time is up.
+    pub(crate) fn receive(&self, until: Option<Moment>, block: bool) -> Result<M, bool> {
+        let mut core = self.lock();
+        loop {
+            if let Some(message) = core.inbox.take() {
+                if core.inbox.paused && core.inbox.is_low() {
+                    self.wake(&mut core);
+                }
+                return Ok(message);
+            }
+            if core.gone || core.link.phase().is_final() {
+                return Err(true);
+            }
+            if !block || until.is_some_and(|until| Moment::now() >= until) {
+                return Err(false);
+            }
+            core.inbox.readers += 1;
+            core = wait_on(&self.arrived, core, until);
+            core.inbox.readers -= 1;
+        }
+    }
+
+    /// Nothing will be taken out of the inbox any more.
+    pub(crate) fn deafen(&self) {
+        let mut core = self.lock();
+        core.inbox.deafen();
+        self.wake(&mut core);
+    }
+
+    /// Makes the thread look whether it is still wanted.
+    pub(crate) fn nudge(&self) {
+        let mut core = self.lock();
+        self.wake(&mut core);
+    }
+
+    /// The thread has nothing to do: how long it may sleep; zero if there is something after all.
+    pub(crate) fn fall_asleep(&self, timer: Option<Instant>) -> Option<Duration> {
+        let mut core = self.lock();
+        let busy = !core.actions.is_empty()
+            || !core.answers.is_empty()
+            || !core.commands.is_empty()
+            || (core.inbox.paused && core.inbox.is_low());
+        if busy {
+            return Some(Duration::ZERO);
+        }
+        let until = match (core.link.poll_timeout(), timer) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        core.sleep = Sleep::Until(until);
+        until.map(|at| self.clock.until(at))
+    }
+
+    pub(crate) fn awake(&self) {
+        self.lock().sleep = Sleep::No;
+    }
+
+    /// The thread ends, whatever the reason.
+    pub(crate) fn end(&self) {
+        let mut core = self.lock();
+        core.gone = true;
+        drop(core);
+        self.changed.notify_all();
+        self.arrived.notify_all();
+    }
+
+    fn settle(&self, mut core: MutexGuard<'_, Core<M>>) {
+        if core.waiters > 0 {
+            self.changed.notify_all();
+        }
+        let over = core.link.phase().is_final();
+        if core.inbox.readers > 0 && (over || !core.inbox.messages.is_empty()) {
+            self.arrived.notify_all();
+        }
+        if let Sleep::Until(until) = core.sleep {
+            let due = core.link.poll_timeout();
+            let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
+            if sooner || !core.actions.is_empty() {
+                self.wake(&mut core);
+            }
+        }
+    }
+
+    fn wake(&self, core: &mut Core<M>) {
+        if std::mem::replace(&mut core.sleep, Sleep::No) != Sleep::No {
+            // It fails only where the thread is gone.
+            let _ = self.waker.wake();
+        }
+    }
+
+    fn wait_changed<'a>(
+        &self,
+        mut core: MutexGuard<'a, Core<M>>,
+        until: Option<Moment>,
+    ) -> MutexGuard<'a, Core<M>> {
+        core.waiters += 1;
+        let mut core = wait_on(&self.changed, core, until);
+        core.waiters -= 1;
+        core
+    }
+
+    // What the link holds is whole after each call, so a panic elsewhere leaves it usable.
+    fn lock(&self) -> MutexGuard<'_, Core<M>> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wait_on<'a, T>(
+    condition: &Condvar,
+    guard: MutexGuard<'a, T>,
+    until: Option<Moment>,
+) -> MutexGuard<'a, T> {
+    match until {
+        None => condition
+            .wait(guard)
+            .unwrap_or_else(PoisonError::into_inner),
+        Some(until) => {
+            let left = until.saturating_duration_since(Moment::now());
+            condition
+                .wait_timeout(guard, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0
+        }
+    }
+}

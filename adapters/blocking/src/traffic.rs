@@ -1,0 +1,254 @@
+//! An open connection: what is read from it and written to it, and when neither is.
+
+use mio::Token;
+use redial::{Epoch, Event, Frame, Instant, MessageId};
+
+use crate::core::Core;
+use crate::driver::{Driver, Transport};
+use crate::error::Ended;
+use crate::wire::{Inbound, Wire};
+
+/// Messages read before writing and deadlines have their turn.
+const BATCH: usize = 256;
+/// Bytes put before they are written.
+const CHUNK: usize = 32 << 10;
+/// A nonce that no ping carries, as those of the core count up from 1 in 32 bits: a pong with it
+/// is a sign of life and nothing else.
+pub(crate) const ALIVE: Frame = Frame::Pong(Some(u64::MAX));
+
+/// An open connection.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts about two directions of a socket"
+)]
+pub(crate) struct Connection<W> {
+    pub(crate) epoch: Epoch,
+    pub(crate) token: Token,
+    pub(crate) wire: W,
+    /// The socket may have something to read.
+    pub(crate) readable: bool,
+    /// Reading stopped as nobody takes what came in.
+    pub(crate) paused: bool,
+    /// The socket is full.
+    pub(crate) blocked: bool,
+    /// Something was put and is not yet flushed.
+    dirty: bool,
+    /// A ping went out and nothing came in since.
+    pub(crate) pinged: bool,
+    pub(crate) closing: bool,
+    last: Option<MessageId>,
+    sent: u64,
+    received: u64,
+}
+
+impl<W: Wire> Driver<W> {
+    /// Reads what there is, as far as somebody takes it.
+    pub(crate) fn receive(&mut self, now: Instant) {
+        let Transport::Open(open) = &mut self.transport else {
+            return;
+        };
+        let (room, byte_room) = self
+            .shared
+            .read(|core| (core.inbox.room(), core.inbox.byte_room()));
+        let low = open.paused && self.shared.read(|core| core.inbox.is_low());
+        if room == 0 || (open.paused && !low) {
+            return self.pause(true);
+        }
+        if open.paused {
+            self.pause(false);
+        }
+        let Transport::Open(open) = &mut self.transport else {
+            return;
+        };
+        if !open.readable {
+            return;
+        }
+        let mut bytes = 0;
+        let mut messages = 0;
+        let mut ended = None;
+        while self.batch.len() < BATCH && messages < room && bytes < byte_room {
+            match open.wire.next() {
+                Ok(Some(inbound)) => {
+                    if let Inbound::Message(message) = &inbound {
+                        messages += 1;
+                        bytes += redial::Payload::size(message);
+                    }
+                    self.batch.push(inbound);
+                }
+                Ok(None) => {
+                    open.readable = false;
+                    break;
+                }
+                Err(end) => {
+                    ended = Some(end);
+                    break;
+                }
+            }
+        }
+        let received = open.wire.stream().received();
+        let moved = received != open.received;
+        open.received = received;
+        open.pinged &= !moved;
+        let epoch = open.epoch;
+        let batch = &mut self.batch;
+        self.shared.with(|core, _| {
+            if moved && batch.is_empty() {
+                // A part of a long message is a sign of life too.
+                core.handle(now, Event::Frame(epoch, ALIVE));
+            }
+            for inbound in batch.drain(..) {
+                let frame = match inbound {
+                    Inbound::Message(message) => {
+                        core.inbox.push(message);
+                        Frame::Data
+                    }
+                    Inbound::Ping => Frame::Ping,
+                    Inbound::Pong(nonce) => Frame::Pong(nonce),
+                };
+                core.handle(now, Event::Frame(epoch, frame));
+            }
+        });
+        if let Some(ended) = ended {
+            self.fail(ended);
+        }
+    }
+
+    /// Stops reading, or goes on with it.
+    fn pause(&mut self, paused: bool) {
+        let patience = self.settings.patience;
+        let Transport::Open(open) = &mut self.transport else {
+            return;
+        };
+        if open.paused != paused {
+            open.paused = paused;
+            let limit = if paused { patience } else { None };
+            open.wire.stream().unacknowledged_for(limit);
+            self.shared.with(|core, _| core.inbox.paused = paused);
+        }
+    }
+
+    /// Puts something that goes ahead of queued messages, and writes it.
+    pub(crate) fn put(
+        &mut self,
+        epoch: Epoch,
+        put: impl FnOnce(&mut Connection<W>) -> Result<(), Ended>,
+    ) {
+        match &mut self.transport {
+            Transport::Open(open) if open.epoch == epoch => {
+                open.dirty = true;
+                match put(open) {
+                    Ok(()) => self.write(),
+                    Err(ended) => self.broken(ended),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Takes messages out of the link and writes them, until there is none or the socket is full.
+    pub(crate) fn write(&mut self) {
+        loop {
+            let Transport::Open(open) = &mut self.transport else {
+                return;
+            };
+            if open.blocked {
+                return;
+            }
+            let filled = self.shared.with(|core, now| open.fill(core, now));
+            if !open.dirty {
+                return;
+            }
+            let flushed = filled.and_then(|()| open.wire.flush());
+            let sent = open.wire.stream().sent();
+            let moved = sent.saturating_sub(open.sent);
+            open.sent = sent;
+            let epoch = open.epoch;
+            let through = match flushed {
+                Ok(true) => {
+                    open.dirty = false;
+                    open.last.take()
+                }
+                Ok(false) => {
+                    open.blocked = true;
+                    None
+                }
+                Err(ended) => return self.broken(ended),
+            };
+            self.shared.with(|core, now| {
+                if moved > 0 {
+                    core.handle(now, Event::Progress(epoch, moved));
+                }
+                if let Some(through) = through {
+                    core.handle(now, Event::Flushed(epoch, through));
+                }
+            });
+        }
+    }
+
+    /// A write failed: what the peer said before it ended is worth more than how the write failed.
+    fn broken(&mut self, ended: Ended) {
+        if let Transport::Open(open) = &mut self.transport {
+            open.readable = true;
+            open.blocked = true;
+        }
+        self.receive(self.shared.clock.now());
+        self.fail(ended);
+    }
+}
+
+impl<W: Wire> Connection<W> {
+    pub(crate) fn new(epoch: Epoch, token: Token, wire: W) -> Self {
+        Self {
+            epoch,
+            token,
+            wire,
+            // The server may have spoken already, behind its answer.
+            readable: true,
+            paused: false,
+            blocked: false,
+            dirty: false,
+            pinged: false,
+            closing: false,
+            last: None,
+            sent: 0,
+            received: 0,
+        }
+    }
+
+    /// Puts messages up to a chunk; it only fills memory, as the lock is held.
+    fn fill(&mut self, core: &mut Core<W::Message>, now: Instant) -> Result<(), Ended> {
+        if self.closing {
+            return Ok(());
+        }
+        let mut rejected = false;
+        let mut result = Ok(());
+        while self.wire.pending() < CHUNK {
+            let Some(outgoing) = core.link.peek(now, self.epoch) else {
+                break;
+            };
+            let id = outgoing.id;
+            match self.wire.put(outgoing.payload) {
+                Ok(true) => {
+                    core.link.commit(now, self.epoch, id);
+                    self.last = Some(id);
+                    self.dirty = true;
+                }
+                Ok(false) => {
+                    core.link.reject(self.epoch, id);
+                    rejected = true;
+                }
+                Err(ended) => {
+                    self.dirty = true;
+                    result = Err(ended);
+                    break;
+                }
+            }
+        }
+        if rejected {
+            // It may have been the last that a drain waited for.
+            core.handle(now, Event::Tick);
+        }
+        core.collect();
+        result
+    }
+}
