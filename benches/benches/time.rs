@@ -1,5 +1,4 @@
 //! Time of the core's paths, by criterion. Figures for the README; never a test.
-#![expect(missing_docs, reason = "the benchmark macros make public items")]
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use redial_benches::Bench;

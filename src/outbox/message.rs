@@ -1,12 +1,5 @@
 //! What goes into an outbox, what comes back, and what became of it.
 
-use alloc::borrow::Cow;
-use alloc::boxed::Box;
-use alloc::rc::Rc;
-use alloc::string::String;
-#[cfg(target_has_atomic = "ptr")]
-use alloc::sync::Arc;
-use alloc::vec::Vec;
 use core::fmt;
 use core::time::Duration;
 
@@ -35,20 +28,12 @@ pub trait Payload {
     fn size(&self) -> usize;
 }
 
-macro_rules! sized_by_len {
-    ($($kind:ty),+) => { $(impl Payload for $kind {
-        fn size(&self) -> usize {
-            self.len()
-        }
-    })+ };
+/// Whatever is bytes: `Vec<u8>`, `String`, `&str`, `Arc<[u8]>`, `bytes::Bytes`, ..
+impl<T: AsRef<[u8]>> Payload for T {
+    fn size(&self) -> usize {
+        self.as_ref().len()
+    }
 }
-
-sized_by_len!(Vec<u8>, String, Box<[u8]>, Box<str>, Rc<[u8]>, Rc<str>);
-#[cfg(target_has_atomic = "ptr")]
-sized_by_len!(Arc<[u8]>, Arc<str>);
-sized_by_len!(&[u8], &str, Cow<'_, [u8]>, Cow<'_, str>);
-#[cfg(feature = "bytes")]
-sized_by_len!(bytes::Bytes);
 
 /// How one message is to be sent. The default is to keep it until it is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
