@@ -27,13 +27,13 @@ fn repeat(mut bench: Bench, path: impl Fn(&mut Bench)) -> Bench {
     bench
 }
 
-#[library_benchmark(config = limit(80))]
+#[library_benchmark(config = limit(65))]
 #[bench::warm(Bench::connected())]
 fn frame(bench: Bench) -> Bench {
     repeat(bench, Bench::frame)
 }
 
-#[library_benchmark(config = limit(130))]
+#[library_benchmark(config = limit(88))]
 #[bench::warm(Bench::connected())]
 fn frame_and_timeout(bench: Bench) -> Bench {
     repeat(bench, |b| {
@@ -41,33 +41,33 @@ fn frame_and_timeout(bench: Bench) -> Bench {
     })
 }
 
-#[library_benchmark(config = limit(80))]
+#[library_benchmark(config = limit(25))]
 #[bench::warm(Bench::connected())]
 fn early_tick(bench: Bench) -> Bench {
     repeat(bench, Bench::early_tick)
 }
 
-#[library_benchmark(config = limit(350))]
+#[library_benchmark(config = limit(281))]
 #[bench::warm(Bench::connected())]
 fn ping_pong(bench: Bench) -> Bench {
     repeat(bench, Bench::ping_pong)
 }
 
-#[library_benchmark(config = limit(280))]
+#[library_benchmark(config = limit(253))]
 #[bench::warm(Bench::connected())]
 fn send_flush_commit(bench: Bench) -> Bench {
     repeat(bench, Bench::send)
 }
 
 // A hundred messages at once: the figure is the cost of each.
-#[library_benchmark(config = limit(150))]
+#[library_benchmark(config = limit(98))]
 #[bench::warm(Bench::sent())]
 fn flushed_and_fate(mut bench: Bench) -> Bench {
     bench.flushed();
     bench
 }
 
-#[library_benchmark(config = limit(2000))]
+#[library_benchmark(config = limit(1661))]
 #[bench::warm(Bench::connected())]
 fn loss_to_reconnected(bench: Bench) -> Bench {
     repeat(bench, Bench::reconnect)

@@ -88,7 +88,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
                 }
             }
         }
-        if !self.state.absorb(now, event) {
+        if !self.state.absorb(&self.config, now, event) {
             self.apply(event);
         }
         if self.outbox.is_due(self.state.now) {
@@ -166,10 +166,11 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if !self.state.is_up(epoch) {
             return None;
         }
-        self.outbox.expire(self.state.now);
-        self.settle_drain();
-        if !self.state.is_up(epoch) {
-            return None;
+        if self.outbox.is_due(self.state.now) {
+            self.fire_outbox();
+            if !self.state.is_up(epoch) {
+                return None;
+            }
         }
         self.outbox.peek(self.config.outbox(), self.state.now)
     }

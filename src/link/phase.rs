@@ -92,8 +92,9 @@ impl Phase {
         };
         match self {
             Closed => &[Probing, Connecting, Waiting],
-            // A disconnect hands the queue back.
-            Failed => &[Closed, Probing, Connecting, Waiting],
+            // A disconnect hands a failed link's queue back. Out of a close only a start leads
+            // before the end, and with it nothing was connected yet.
+            Failed | Closing => &[Closed, Probing, Connecting, Waiting],
             Probing => &[Closed, Connecting, Waiting, Offline, Draining, Failed],
             Connecting | Reconnecting => &[
                 Closed, Connected, Waiting, Offline, Draining, Closing, Failed,
@@ -111,8 +112,6 @@ impl Phase {
             Offline => &[Closed, Probing, Connecting, Reconnecting, Waiting, Draining],
             // A reconnect calls a drain off; a fatal cause ends it in Closed.
             Draining => &[Closed, Probing, Connecting, Reconnecting, Waiting, Closing],
-            // Only a start leads out before the end, and with it nothing was connected yet.
-            Closing => &[Closed, Probing, Connecting, Waiting],
         }
     }
 

@@ -178,7 +178,7 @@ impl State {
         event: Event,
         backlog: Backlog,
     ) -> Effects {
-        if self.absorb(now, event) {
+        if self.absorb(config, now, event) {
             return Effects::default();
         }
         self.apply(config, rng, event, backlog)
@@ -187,34 +187,34 @@ impl State {
     /// The path of nearly every input: one that only shows life, or nothing at all, while
     /// nothing is due. False where [`apply`](Self::apply) has to look at it.
     #[inline]
-    pub(super) fn absorb(&mut self, now: Instant, event: Event) -> bool {
+    pub(super) fn absorb(&mut self, config: &Config, now: Instant, event: Event) -> bool {
         self.now = self.now.max(now);
         if self.now >= self.wake || self.draining {
             return false;
         }
         match event {
             Event::Tick => true,
-            // Life after a ping brings the next ping forward, or ends a count of misses.
-            Event::Frame(epoch, frame)
-                if self.is_up(epoch) && !self.current.heartbeat.outstanding() =>
-            {
+            Event::Frame(epoch, frame) if self.is_up(epoch) => {
+                let answered = self.current.heartbeat.outstanding();
                 match frame {
                     // The first one may prove the connection.
-                    Frame::Data if !self.current.useful => false,
-                    Frame::Data => {
-                        self.current.heartbeat.alive(self.now);
-                        true
-                    }
+                    Frame::Data if !self.current.useful => return false,
+                    Frame::Data => self.current.heartbeat.alive(self.now),
                     Frame::Pong(nonce) => {
                         self.current.heartbeat.pong(self.now, nonce);
-                        true
                     }
                     Frame::Ping => {
                         self.current.heartbeat.alive(self.now);
                         self.outputs.bits |= bit::ANSWER_PING;
-                        true
                     }
                 }
+                if answered {
+                    // The next ping may be due before the pong would have been.
+                    let pulse = config.heartbeat();
+                    let due = self.current.heartbeat.deadline(pulse, self.hidden);
+                    self.wake = self.wake.min(due.unwrap_or(Instant::NEVER));
+                }
+                true
             }
             Event::Flushed(epoch, _) => self.is_up(epoch),
             _ => false,
