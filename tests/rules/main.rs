@@ -1,0 +1,11 @@
+//! The rules of `docs/rules.md`, each as a test by its number, in virtual time.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod credit;
+mod delivery;
+mod features;
+mod lifecycle;
+mod liveness;
+mod storms;
