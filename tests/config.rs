@@ -54,17 +54,26 @@ fn preflight(change: impl FnOnce(&mut Preflight)) -> Builder {
 fn durations(with: Duration) -> Vec<(&'static str, Builder)> {
     vec![
         ("connect_deadline", Config::builder().connect_deadline(with)),
-        ("ready_deadline", Config::builder().ready_deadline(Some(with))),
+        (
+            "ready_deadline",
+            Config::builder().ready_deadline(Some(with)),
+        ),
         ("close_deadline", Config::builder().close_deadline(with)),
         ("heartbeat.interval", pulse(|p| p.interval = Some(with))),
         ("heartbeat.pong_deadline", pulse(|p| p.pong_deadline = with)),
-        ("heartbeat.hidden_interval", pulse(|p| p.hidden_interval = Some(with))),
+        (
+            "heartbeat.hidden_interval",
+            pulse(|p| p.hidden_interval = Some(with)),
+        ),
         ("max_elapsed", Config::builder().max_elapsed(Some(with))),
         ("stable_after", Config::builder().stable_after(with)),
         ("quick.cost", quick(|q| q.cost = with)),
         ("quick.refill", quick(|q| q.refill = with)),
         ("hints.refill", hints(|h| h.refill = with)),
-        ("offline_recheck", Config::builder().offline_recheck(Some(with))),
+        (
+            "offline_recheck",
+            Config::builder().offline_recheck(Some(with)),
+        ),
         ("preflight.deadline", preflight(|p| p.deadline = with)),
         ("preflight.interval", preflight(|p| p.interval = with)),
         ("outbox.ttl", limits(|l| l.ttl = Some(with))),
@@ -93,12 +102,18 @@ fn no_duration_is_above_366_days() {
         ("hint_max", Config::builder().hint_max(given)),
         ("hints.spread", hints(|h| h.spread = given)),
         ("heartbeat.oversleep", pulse(|p| p.oversleep = given)),
-        ("preflight.startup_wait", preflight(|p| p.startup_wait = given)),
+        (
+            "preflight.startup_wait",
+            preflight(|p| p.startup_wait = given),
+        ),
     ];
     for (setting, builder) in durations(given).into_iter().chain(more) {
         let (error, text) = error(builder);
         assert_eq!(error, ConfigError::TooLong { setting, given });
-        assert_eq!(text, format!("{setting} ({given:?}) must not be above 366 days"));
+        assert_eq!(
+            text,
+            format!("{setting} ({given:?}) must not be above 366 days")
+        );
     }
 }
 
@@ -130,7 +145,10 @@ fn what_belongs_together_is_in_order() {
         connect_deadline,
     };
     assert_eq!(found, expected);
-    assert_eq!(text, "patience (5s) must not be below connect_deadline (10s)");
+    assert_eq!(
+        text,
+        "patience (5s) must not be below connect_deadline (10s)"
+    );
     let (hidden, interval) = (secs(19), secs(20));
     let (found, text) = error(pulse(|p| p.hidden_interval = Some(hidden)));
     assert_eq!(found, ConfigError::HiddenBelowInterval { hidden, interval });
@@ -159,7 +177,10 @@ fn the_default_is_valid_and_as_documented() {
         } => (*first, *cap, *contended_cap),
         other => panic!("{other:?}"),
     };
-    assert_eq!(contended, (Duration::from_millis(500), secs(20), secs(1200)));
+    assert_eq!(
+        contended,
+        (Duration::from_millis(500), secs(20), secs(1200))
+    );
 }
 
 #[test]
@@ -173,7 +194,10 @@ fn without_a_heartbeat_there_is_no_detection() {
 
 #[test]
 fn more_time_never_means_fewer_dials() {
-    for config in [Config::default(), Config::terminal().build().expect("valid")] {
+    for config in [
+        Config::default(),
+        Config::terminal().build().expect("valid"),
+    ] {
         let mut last = 0;
         for seconds in [0, 1, 20, 60, 600, 3600, 86_400] {
             let most = config.max_dials(secs(seconds));
@@ -196,15 +220,64 @@ fn the_presets_are_the_configurations_of_their_clients() {
         above: second,
     };
     let rows = [
-        ("terminal", Config::terminal(), 10, (2, 1), 30, Jitter::Equal, (60, 1), 1000),
-        ("quality", Config::quality(), 5, (2, 1), 30, around, (60, 3), 1000),
-        ("messaging", Config::messaging(), 10, (3, 2), 60, Jitter::Equal, (40, 1), 100),
-        ("manager", Config::manager(), 5, (2, 1), 30, above, (40, 1), 1000),
-        ("board", Config::board(), 20, (2, 1), 30, Jitter::Equal, (25, 1), 1000),
+        (
+            "terminal",
+            Config::terminal(),
+            10,
+            (2, 1),
+            30,
+            Jitter::Equal,
+            (60, 1),
+            1000,
+        ),
+        (
+            "quality",
+            Config::quality(),
+            5,
+            (2, 1),
+            30,
+            around,
+            (60, 3),
+            1000,
+        ),
+        (
+            "messaging",
+            Config::messaging(),
+            10,
+            (3, 2),
+            60,
+            Jitter::Equal,
+            (40, 1),
+            100,
+        ),
+        (
+            "manager",
+            Config::manager(),
+            5,
+            (2, 1),
+            30,
+            above,
+            (40, 1),
+            1000,
+        ),
+        (
+            "board",
+            Config::board(),
+            20,
+            (2, 1),
+            30,
+            Jitter::Equal,
+            (25, 1),
+            1000,
+        ),
     ];
     for (name, builder, retries, (numerator, denominator), cap, jitter, beat, queue) in rows {
         let config = builder.clone().build().expect("valid");
-        assert_eq!(builder.clone().max_retries(Some(retries)), builder, "{name}: retries");
+        assert_eq!(
+            builder.clone().max_retries(Some(retries)),
+            builder,
+            "{name}: retries"
+        );
         let schedule = Schedule::Exponential {
             base: second,
             factor: Ratio::new(numerator, denominator),
@@ -213,7 +286,11 @@ fn the_presets_are_the_configurations_of_their_clients() {
         assert_eq!(config.backoff().schedule(), &schedule, "{name}: schedule");
         assert_eq!(config.backoff().jitter(), jitter, "{name}: jitter");
         let (detection, misses) = beat;
-        assert_eq!(config.detection().map(|d| d.0), Some(secs(detection)), "{name}: detection");
+        assert_eq!(
+            config.detection().map(|d| d.0),
+            Some(secs(detection)),
+            "{name}: detection"
+        );
         assert_eq!(config.heartbeat().misses, misses, "{name}: misses");
         assert_eq!(config.heartbeat().pong_deadline, secs(10), "{name}: pong");
         assert_eq!(config.outbox().messages, queue, "{name}: queue");
@@ -225,9 +302,21 @@ fn the_presets_are_the_configurations_of_their_clients() {
 
 #[test]
 fn what_many_links_store_stays_small() {
-    assert!(size_of::<redial::State>() <= 256, "{}", size_of::<redial::State>());
-    assert!(size_of::<redial::Event>() <= 48, "{}", size_of::<redial::Event>());
-    assert!(size_of::<redial::Action>() <= 32, "{}", size_of::<redial::Action>());
+    assert!(
+        size_of::<redial::State>() <= 256,
+        "{}",
+        size_of::<redial::State>()
+    );
+    assert!(
+        size_of::<redial::Event>() <= 48,
+        "{}",
+        size_of::<redial::Event>()
+    );
+    assert!(
+        size_of::<redial::Action>() <= 32,
+        "{}",
+        size_of::<redial::Action>()
+    );
     assert!(size_of::<redial::heartbeat::Heartbeat>() <= 40);
     assert!(size_of::<redial::backoff::Cursor>() <= 16);
     assert_eq!(size_of::<redial::Instant>(), 8);
@@ -279,10 +368,22 @@ mod data {
     #[test]
     fn broken_data_is_refused_with_the_rule_it_breaks() {
         let broken = [
-            (r#"{"connect_deadline": {"secs": 0, "nanos": 0}}"#, "connect_deadline must not be zero"),
-            (r#"{"heartbeat": {"misses": 0}}"#, "heartbeat.misses must not be zero"),
-            (r#"{"patience": {"secs": 1, "nanos": 0}}"#, "patience (1s) must not be below"),
-            (r#"{"hint_max": {"secs": 99999999, "nanos": 0}}"#, "must not be above 366 days"),
+            (
+                r#"{"connect_deadline": {"secs": 0, "nanos": 0}}"#,
+                "connect_deadline must not be zero",
+            ),
+            (
+                r#"{"heartbeat": {"misses": 0}}"#,
+                "heartbeat.misses must not be zero",
+            ),
+            (
+                r#"{"patience": {"secs": 1, "nanos": 0}}"#,
+                "patience (1s) must not be below",
+            ),
+            (
+                r#"{"hint_max": {"secs": 99999999, "nanos": 0}}"#,
+                "must not be above 366 days",
+            ),
             (r#"{"pong_deadline": 3}"#, "unknown field `pong_deadline`"),
             (r#"{"outbox": {"mesages": 3}}"#, "unknown field `mesages`"),
         ];

@@ -19,7 +19,7 @@ fn server(up: impl Fn(Duration) -> bool, kills: &[Duration], now: Instant) -> An
         return Answer::refuse();
     }
     let next = kills.iter().find(|kill| **kill > into);
-    let until = next.map(|kill| (*kill - into, Cause::Lost.into()));
+    let until = next.map(|kill| ((*kill).checked_sub(into).unwrap(), Cause::Lost.into()));
     Answer::Open {
         after: ms(0),
         frame: Some(ms(0)),
@@ -34,7 +34,9 @@ fn recoveries(up: impl Fn(Duration) -> bool + Copy, kills: &[Duration]) -> Vec<D
     let back = kills.to_vec();
     for seed in 0..SEEDS {
         let last = back.last().copied().unwrap_or_default() + secs(7 * 3600);
-        let driver = against(Config::default(), seed, last, |_, now| server(up, kills, now));
+        let driver = against(Config::default(), seed, last, |_, now| {
+            server(up, kills, now)
+        });
         let begun = Instant::ORIGIN + secs(1000);
         for kill in &back {
             // From when the server is there again.

@@ -88,11 +88,8 @@ fn the_laws_hold() {
     if cases >= CASES {
         for from in Phase::ALL {
             for to in from.successors() {
-                let seen = pairs.contains(&(from, *to));
-                assert!(
-                    seen,
-                    "the table has {from} to {to}, which no sequence shows"
-                );
+                let met = pairs.contains(&(from, *to));
+                assert!(met, "the table has {from} to {to}, which no sequence shows");
             }
         }
     }
@@ -118,4 +115,25 @@ fn the_checker_is_a_function_of_its_words() {
         assert_eq!((first.inputs, first.dials), (second.inputs, second.dials));
         assert_eq!(first.changes, second.changes);
     }
+}
+
+/// What the fuzzer found worth keeping, on a stable toolchain too.
+#[test]
+fn the_laws_hold_for_the_corpus_of_the_fuzzer() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/link");
+    // The published package leaves the corpus out.
+    let Ok(files) = std::fs::read_dir(corpus) else {
+        println!("no corpus at {corpus}");
+        return;
+    };
+    let mut cases = 0;
+    for file in files {
+        let path = file.expect("a file of the corpus").path();
+        let bytes = std::fs::read(&path).expect("a readable file");
+        if let Err(broken) = checker::run(&checker::words(&bytes)) {
+            panic!("{}: {broken}", path.display());
+        }
+        cases += 1;
+    }
+    assert!(cases >= 10, "{cases} cases in {corpus}");
 }

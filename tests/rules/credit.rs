@@ -81,16 +81,27 @@ fn credit_is_earned_by_frames_and_capped() {
             _ => None,
         })
         .collect();
-    assert_eq!(attempts[..6], [1, 1, 1, 1, 2, 3], "three that don't count, then the schedule");
+    assert_eq!(
+        attempts[..6],
+        [1, 1, 1, 1, 2, 3],
+        "three that don't count, then the schedule"
+    );
     // Without an inbound frame uptime earns nothing.
     let silent = |n: usize, _| match n {
         0 => Answer::brief(secs(7200), false),
         _ => Answer::brief(ms(0), true),
     };
     let driver = against(Config::default(), 1, secs(7230), silent);
-    let second = driver.actions.iter().rev().find_map(|(_, action)| match action {
-        redial::Action::Connect { attempt, .. } => Some(*attempt),
-        _ => None,
-    });
-    assert_eq!(second, Some(u32::try_from(driver.dials.len()).expect("few")));
+    let second = driver
+        .actions
+        .iter()
+        .rev()
+        .find_map(|(_, action)| match action {
+            redial::Action::Connect { attempt, .. } => Some(*attempt),
+            _ => None,
+        });
+    assert_eq!(
+        second,
+        Some(u32::try_from(driver.dials.len()).expect("few"))
+    );
 }

@@ -1,7 +1,7 @@
 //! Messages on their way out: rules 9, 11, 12 and 13, and what belongs to them.
 
 use redial::outbox::{DropReason, Limits, Overflow, RefusedReason};
-use redial::{Cause, Command, Config, Event, Hint, MessageId, Outcome, Phase, SendOptions};
+use redial::{Cause, Config, Event, Hint, MessageId, Outcome, Phase, SendOptions};
 
 use crate::common::{Driver, ms, secs};
 
@@ -10,8 +10,12 @@ fn limited(limits: Limits) -> Config {
 }
 
 /// The outcomes so far, by message.
-fn outcomes(driver: &Driver) -> Vec<(u64, Outcome)> {
-    driver.fates.iter().map(|fate| (fate.id.number(), fate.outcome)).collect()
+pub(crate) fn outcomes(driver: &Driver) -> Vec<(u64, Outcome)> {
+    driver
+        .fates
+        .iter()
+        .map(|fate| (fate.id.number(), fate.outcome))
+        .collect()
 }
 
 fn plain() -> SendOptions {
@@ -27,8 +31,15 @@ fn rule_09_what_was_written_and_not_flushed_is_told_as_unknown() {
     driver.room = 0;
     driver.send("c", plain());
     driver.close(epoch, Cause::Lost);
-    assert_eq!(outcomes(&driver), [(1, Outcome::Unknown), (2, Outcome::Unknown)]);
-    assert_eq!(driver.fates[0].payload.as_deref(), Some(&b"a"[..]), "with its payload");
+    assert_eq!(
+        outcomes(&driver),
+        [(1, Outcome::Unknown), (2, Outcome::Unknown)]
+    );
+    assert_eq!(
+        driver.fates[0].payload.as_deref(),
+        Some(&b"a"[..]),
+        "with its payload"
+    );
     driver.room = 10;
     driver.flushes = true;
     let epoch = driver.dialled();
@@ -59,7 +70,9 @@ fn rule_11_queued_goes_before_new_and_a_failure_keeps_the_tail() {
 fn rule_11_taken_back_goes_again_in_its_old_place() {
     let (mut driver, epoch) = Driver::connected(Config::default());
     driver.flushes = false;
-    let ids: Vec<_> = ["A", "B", "C"].map(|text| driver.send(text, plain())).into();
+    let ids: Vec<_> = ["A", "B", "C"]
+        .map(|text| driver.send(text, plain()))
+        .into();
     driver.room = 0;
     driver.send("D", plain());
     driver.link.take_back(epoch, ids[1]);
@@ -87,7 +100,10 @@ fn taken_back_as_often_as_allowed_it_is_dropped() {
     driver.link.take_back(epoch, id);
     driver.act();
     assert_eq!(driver.written(), ["A", "A"]);
-    assert_eq!(outcomes(&driver), [(1, Outcome::Dropped(DropReason::Tries))]);
+    assert_eq!(
+        outcomes(&driver),
+        [(1, Outcome::Dropped(DropReason::Tries))]
+    );
 }
 
 #[test]
@@ -128,7 +144,10 @@ fn rule_12_the_queue_is_bounded_by_count_and_bytes() {
     driver.start();
     let refused = driver.link.send(driver.now, b"sixsix".to_vec(), plain());
     let refused = refused.expect_err("larger than the queue");
-    assert_eq!(refused.reason, RefusedReason::TooLarge { size: 6, limit: 5 });
+    assert_eq!(
+        refused.reason,
+        RefusedReason::TooLarge { size: 6, limit: 5 }
+    );
     assert_eq!(refused.payload, b"sixsix");
 }
 
@@ -141,7 +160,10 @@ fn rule_12_fates_that_nobody_takes_are_bounded_too() {
     let mut driver = Driver::new(limited(limits), 1);
     driver.start();
     let sent = (0..100).filter(|_| {
-        driver.link.send(driver.now, b"x".to_vec(), SendOptions::new()).is_ok()
+        driver
+            .link
+            .send(driver.now, b"x".to_vec(), SendOptions::new())
+            .is_ok()
     });
     assert_eq!(sent.count(), 10);
     assert_eq!(driver.link.outbox().fates_waiting(), 5);
@@ -153,11 +175,18 @@ fn rule_13_a_message_past_its_time_is_not_sent() {
     let epoch = driver.start();
     driver.send("soon stale", SendOptions::new().ttl(secs(2)));
     driver.send("fresh", plain());
-    assert_eq!(driver.link.poll_timeout(), Some(driver.now + secs(2)), "it has a deadline");
+    assert_eq!(
+        driver.link.poll_timeout(),
+        Some(driver.now + secs(2)),
+        "it has a deadline"
+    );
     driver.now = driver.now + secs(3);
     driver.tell(Event::Opened(epoch));
     assert_eq!(driver.written(), ["fresh"]);
-    assert_eq!(outcomes(&driver), [(1, Outcome::Expired), (2, Outcome::Written)]);
+    assert_eq!(
+        outcomes(&driver),
+        [(1, Outcome::Expired), (2, Outcome::Written)]
+    );
 }
 
 #[test]
@@ -182,8 +211,13 @@ fn rule_13_it_expires_on_time_without_a_connection_too() {
 fn volatile_messages_are_for_the_connection_that_is_open() {
     let mut driver = Driver::default_link();
     let epoch = driver.start();
-    let refused = driver.link.send(driver.now, b"typing".to_vec(), plain().volatile());
-    assert_eq!(refused.expect_err("not connected").reason, RefusedReason::NotConnected);
+    let refused = driver
+        .link
+        .send(driver.now, b"typing".to_vec(), plain().volatile());
+    assert_eq!(
+        refused.expect_err("not connected").reason,
+        RefusedReason::NotConnected
+    );
     driver.tell(Event::Opened(epoch));
     driver.room = 0;
     driver.send("kept", plain());
@@ -212,10 +246,16 @@ fn too_big_twice_drops_the_message_and_not_the_link() {
         assert_eq!(driver.link.phase(), Phase::Waiting);
         epoch = driver.dialled();
     }
-    assert_eq!(outcomes(&driver), [(2, Outcome::Dropped(DropReason::TooBig))]);
+    assert_eq!(
+        outcomes(&driver),
+        [(2, Outcome::Dropped(DropReason::TooBig))]
+    );
     driver.flushes = true;
     driver.tell(Event::Opened(epoch));
-    assert_eq!(driver.written(), ["small", "poisonous", "small", "poisonous", "small"]);
+    assert_eq!(
+        driver.written(),
+        ["small", "poisonous", "small", "poisonous", "small"]
+    );
     assert_eq!(outcomes(&driver)[1..], [(1, Outcome::Written)]);
 }
 
@@ -230,7 +270,10 @@ fn too_big_for_the_transport_is_rejected_at_once() {
     driver.room = 10;
     driver.tell(Event::Progress(epoch, 1));
     assert_eq!(driver.written(), ["fits"]);
-    assert_eq!(outcomes(&driver)[0], (1, Outcome::Dropped(DropReason::TooBig)));
+    assert_eq!(
+        outcomes(&driver)[0],
+        (1, Outcome::Dropped(DropReason::TooBig))
+    );
 }
 
 #[test]
@@ -241,10 +284,16 @@ fn the_window_bounds_what_can_become_unknown() {
     };
     let (mut driver, epoch) = Driver::connected(limited(limits));
     driver.flushes = false;
-    let ids: Vec<_> = (0..5).map(|n| driver.send(&format!("mess{n}"), plain())).collect();
+    let ids: Vec<_> = (0..5)
+        .map(|n| driver.send(&format!("mess{n}"), plain()))
+        .collect();
     assert_eq!(driver.link.status().in_flight, 2);
     driver.tell(Event::Flushed(epoch, ids[0]));
-    assert_eq!(driver.link.status().in_flight, 2, "one flushed, one more goes");
+    assert_eq!(
+        driver.link.status().in_flight,
+        2,
+        "one flushed, one more goes"
+    );
     assert_eq!(driver.written().len(), 3);
     // A message larger than the window goes alone.
     driver.tell(Event::Flushed(epoch, ids[2]));
@@ -273,87 +322,6 @@ fn pacing_keeps_a_distance_between_messages() {
         driver.pass(ms(1));
     }
     assert_eq!(driver.written(), ["a", "b", "c", "d"]);
-}
-
-#[test]
-fn a_drain_hands_back_what_is_left_at_its_deadline() {
-    let (mut driver, epoch) = Driver::connected(Config::default());
-    driver.room = 1;
-    driver.flushes = false;
-    driver.send("written", plain());
-    driver.send("left", plain());
-    driver.command(Command::Drain(secs(3)));
-    let refused = driver.link.send(driver.now, b"new".to_vec(), plain());
-    assert_eq!(refused.expect_err("draining").reason, RefusedReason::Draining);
-    driver.pass(secs(3));
-    assert_eq!(driver.link.phase(), Phase::Closing);
-    assert_eq!(driver.link.status().last_cause, Some(Cause::DrainTimeout));
-    assert_eq!(outcomes(&driver), [(2, Outcome::Returned)]);
-    assert_eq!(driver.fates[0].payload.as_deref(), Some(&b"left"[..]));
-    driver.close(epoch, Cause::Close(1000));
-    assert_eq!(outcomes(&driver)[1..], [(1, Outcome::Unknown)]);
-}
-
-#[test]
-fn a_drain_ends_with_its_last_message_whatever_became_of_it() {
-    let left = |driver: &mut Driver| driver.link.phase() == Phase::Closing;
-    for way in 0..4 {
-        let (mut driver, epoch) = Driver::connected(Config::default());
-        driver.room = 0;
-        let ttl = if way == 0 { secs(1) } else { secs(100) };
-        let id = driver.send("last", plain().ttl(ttl));
-        driver.command(Command::Drain(secs(60)));
-        assert!(!left(&mut driver));
-        match way {
-            0 => {
-                driver.pass(secs(1));
-            }
-            1 => {
-                assert!(driver.link.reject(epoch, id));
-            }
-            2 => {
-                driver.command(Command::Clear);
-            }
-            _ => {
-                let later = driver.now + secs(101);
-                assert!(driver.link.peek(later, epoch).is_none());
-            }
-        }
-        driver.act();
-        assert!(left(&mut driver), "way {way}");
-        assert_eq!(driver.fates.len(), 1);
-    }
-}
-
-#[test]
-fn a_drain_goes_on_over_a_reconnect() {
-    let (mut driver, epoch) = Driver::connected(Config::default());
-    driver.room = 0;
-    driver.send("last", plain());
-    driver.command(Command::Drain(secs(60)));
-    driver.close(epoch, Cause::Lost);
-    assert_eq!(driver.link.phase(), Phase::Draining);
-    driver.room = 1;
-    let due = driver.link.poll_timeout().expect("a dial");
-    driver.at(due, Event::Tick);
-    let epoch = driver.link.status().epoch.expect("a dial");
-    driver.tell(Event::Opened(epoch));
-    assert_eq!(driver.written(), ["last"]);
-    assert_eq!(driver.link.phase(), Phase::Closing);
-}
-
-#[test]
-fn disconnect_hands_the_queue_back_and_clear_drops_it() {
-    let mut driver = Driver::default_link();
-    driver.start();
-    driver.send("a", plain());
-    driver.command(Command::Clear);
-    driver.send("b", plain());
-    driver.command(Command::Disconnect);
-    let cleared = Outcome::Dropped(DropReason::Cleared);
-    assert_eq!(outcomes(&driver), [(1, cleared), (2, Outcome::Returned)]);
-    let refused = driver.link.send(driver.now, b"c".to_vec(), plain());
-    assert_eq!(refused.expect_err("closed").reason, RefusedReason::Closed);
 }
 
 #[test]

@@ -1,8 +1,6 @@
 //! Credentials, epochs, closing, deadlines, status: rules 3, 4, 5, 14, 15, 16 and 24.
 
-use redial::{
-    Action, Cause, Command, Config, Epoch, Event, Frame, Hint, Phase, SendOptions,
-};
+use redial::{Action, Cause, Command, Config, Epoch, Event, Frame, Hint, Phase, SendOptions};
 
 use crate::common::{Driver, dials, has, ms, secs};
 
@@ -29,11 +27,19 @@ fn rule_03_refused_credentials_are_refreshed_once_at_once_then_by_the_schedule()
         let epoch = driver.start();
         assert_eq!(refresh(&[driver.actions[1].1]), Some(false));
         driver.close(epoch, cause);
-        assert_eq!(driver.link.status().attempt, 1, "the first refusal is no failure");
+        assert_eq!(
+            driver.link.status().attempt,
+            1,
+            "the first refusal is no failure"
+        );
         let (delay, fresh, epoch) = next(&mut driver);
         assert!(fresh && delay <= ms(20), "{delay:?}");
         driver.close(epoch, cause);
-        assert_eq!(driver.link.status().attempt, 2, "refused with a new token: a failure");
+        assert_eq!(
+            driver.link.status().attempt,
+            2,
+            "refused with a new token: a failure"
+        );
         for _ in 0..3 {
             let (_, fresh, epoch) = next(&mut driver);
             assert!(fresh);
@@ -112,8 +118,13 @@ fn rule_05_a_late_event_of_an_old_connection_touches_nothing() {
 fn rule_05_a_new_dial_comes_only_after_the_end_of_the_old_one() {
     let (mut driver, old) = Driver::connected(Config::default());
     let actions = driver.command(Command::Reconnect);
-    let abort = actions.iter().position(|a| *a == Action::Abort(old)).expect("an abort");
-    let dial = actions.iter().position(|a| matches!(a, Action::Connect { .. }));
+    let abort = actions
+        .iter()
+        .position(|a| *a == Action::Abort(old))
+        .expect("an abort");
+    let dial = actions
+        .iter()
+        .position(|a| matches!(a, Action::Connect { .. }));
     assert!(abort < dial.expect("a dial"));
 }
 
@@ -158,14 +169,22 @@ fn rule_14_disconnect_works_in_every_state_and_start_after_it() {
             driver.tell(Event::Hint(Hint::NetworkChanged));
             driver.pass(secs(86_400));
             assert_eq!(driver.dials.len(), before, "no dial after a disconnect");
-            let ends = driver.changes[from..].iter().filter(|(_, c)| c.to == Phase::Closed);
+            let ends = driver.changes[from..]
+                .iter()
+                .filter(|(_, c)| c.to == Phase::Closed);
             assert_eq!(ends.count(), 1, "exactly one terminal change");
-            let closes = driver.actions.iter().filter(|(_, a)| matches!(a, Action::Close(_)));
+            let closes = driver
+                .actions
+                .iter()
+                .filter(|(_, a)| matches!(a, Action::Close(_)));
             assert!(closes.count() <= 1);
             assert_eq!(driver.link.poll_timeout(), None);
             assert!(dials(&driver.command(again)), "{again:?} works afterwards");
             assert_eq!(driver.link.status().attempt, 1);
-            assert!(!dials(&driver.command(Command::Start)), "and a second start is ignored");
+            assert!(
+                !dials(&driver.command(Command::Start)),
+                "and a second start is ignored"
+            );
         }
     }
 }
@@ -173,8 +192,12 @@ fn rule_14_disconnect_works_in_every_state_and_start_after_it() {
 #[test]
 fn rule_14_a_close_that_is_not_answered_ends_at_its_deadline() {
     let (mut driver, epoch) = Driver::connected(Config::default());
-    assert!(driver.command(Command::Disconnect).contains(&Action::Close(epoch)));
-    assert!(driver.pass(secs(5) - ms(1)).is_empty());
+    assert!(
+        driver
+            .command(Command::Disconnect)
+            .contains(&Action::Close(epoch))
+    );
+    assert!(driver.pass(secs(5).checked_sub(ms(1)).unwrap()).is_empty());
     assert!(driver.pass(ms(1)).contains(&Action::Abort(epoch)));
     assert_eq!(driver.link.phase(), Phase::Closed);
 }
@@ -198,7 +221,11 @@ fn rule_15_the_deadline_of_one_attempt_does_not_reach_the_next() {
 #[test]
 fn rule_15_there_is_one_deadline_and_it_moves_on() {
     let (mut driver, epoch) = Driver::connected(Config::default());
-    assert_eq!(driver.link.poll_timeout(), Some(driver.now + secs(10)), "stable");
+    assert_eq!(
+        driver.link.poll_timeout(),
+        Some(driver.now + secs(10)),
+        "stable"
+    );
     driver.pass(secs(10));
     driver.tell(Event::Frame(epoch, Frame::Data));
     let mut last = driver.now;
@@ -249,19 +276,32 @@ fn rule_24_status_answers_every_question_of_a_screen() {
     assert_eq!((status.queued, status.in_flight, status.bytes), (2, 0, 3));
     driver.close(epoch, Cause::Close(1011));
     let status = driver.link.status();
-    assert_eq!((status.phase, status.since), (Phase::Waiting, begun + secs(1)));
+    assert_eq!(
+        (status.phase, status.since),
+        (Phase::Waiting, begun + secs(1))
+    );
     assert_eq!((status.attempt, status.epoch), (2, None));
     assert_eq!(status.last_cause, Some(Cause::Close(1011)));
     let at = status.next_attempt_at.expect("the time of the next dial");
     assert!(at.since(driver.now) >= secs(5) && at.since(driver.now) <= secs(10));
     assert_eq!(Some(at), driver.link.poll_timeout());
     driver.at(at, Event::Tick);
-    assert_eq!(driver.dials.last(), Some(&at), "it comes when it was said to come");
+    assert_eq!(
+        driver.dials.last(),
+        Some(&at),
+        "it comes when it was said to come"
+    );
     let epoch = driver.dialled();
     driver.tell(Event::Opened(epoch));
     let status = driver.link.status();
-    assert_eq!((status.phase, status.since, status.queued), (Phase::Connected, at, 0));
-    assert!(has(&[Action::Flush(epoch)], |a| driver.actions.iter().any(|(_, b)| a == b)));
+    assert_eq!(
+        (status.phase, status.since, status.queued),
+        (Phase::Connected, at, 0)
+    );
+    assert!(has(&[Action::Flush(epoch)], |a| driver
+        .actions
+        .iter()
+        .any(|(_, b)| a == b)));
     driver.command(Command::Disconnect);
     assert_eq!(driver.link.status().last_cause, Some(Cause::Requested));
 }

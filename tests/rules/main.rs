@@ -5,7 +5,9 @@ mod common;
 
 mod credit;
 mod delivery;
+mod drains;
 mod features;
+mod hints;
 mod lifecycle;
 mod liveness;
 mod storms;

@@ -3,7 +3,7 @@
 use core::time::Duration;
 
 use redial::{
-    Action, Cause, Change, Command, Config, Epoch, Event, Frame, Hint, Instant, MessageId, Phase,
+    Action, Cause, Change, Command, Config, Epoch, Event, Hint, Instant, MessageId, Phase,
 };
 
 use super::dials::Dials;
@@ -37,6 +37,8 @@ pub struct Conduct {
     last_life: Instant,
     opened_at: Instant,
     stable_after: Duration,
+    lazy: bool,
+    pong_deadline: Duration,
     pings: Vec<(u64, Instant)>,
     last_commit: Option<MessageId>,
     /// What one input led to: connects, aborts, pings, closes.
@@ -45,7 +47,7 @@ pub struct Conduct {
 }
 
 impl Conduct {
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, lazy: bool) -> Self {
         // A schedule's delay, a server's wish with its spread (hint_max is at most 300 s in
         // these configurations), the 60 s of a close code, or the limit of hints.
         let longest = config.backoff().max_delay().max(Duration::from_secs(600));
@@ -61,7 +63,9 @@ impl Conduct {
             hidden: false,
             last_life: Instant::ORIGIN,
             opened_at: Instant::ORIGIN,
+            lazy,
             stable_after: config.stable_after(),
+            pong_deadline: config.heartbeat().pong_deadline,
             pings: Vec::new(),
             last_commit: None,
             counts: [0; 4],
@@ -138,49 +142,38 @@ impl Conduct {
             }
             Event::Hint(Hint::Hidden) => self.hidden = true,
             Event::Hint(Hint::Visible) => self.hidden = false,
-            Event::Flushed(epoch, through) => {
-                if link.status().epoch == Some(epoch) {
-                    self.messages.flushed(epoch, through);
-                }
+            Event::Flushed(epoch, through) if link.status().epoch == Some(epoch) => {
+                self.messages.flushed(epoch, through);
             }
-            Event::Closed(epoch, closure) => {
-                if self.alive() == Some(epoch) && !self.is_probe() {
-                    if closure.cause == Cause::Close(1009) {
-                        self.messages.too_big();
-                    }
-                    self.life = Life::Over;
+            Event::Closed(epoch, closure) if self.alive() == Some(epoch) && !self.is_probe() => {
+                if closure.cause == Cause::Close(1009) {
+                    self.messages.too_big();
                 }
+                self.life = Life::Over;
             }
-            Event::Opened(epoch) => {
-                if self.alive() == Some(epoch) && self.life == Life::Dialled {
-                    self.life = Life::Open;
-                    self.opened_at = now;
-                    self.last_life = now;
-                    self.pings.clear();
-                }
+            Event::Opened(epoch) if self.alive() == Some(epoch) && self.life == Life::Dialled => {
+                self.life = Life::Open;
+                self.opened_at = now;
+                self.last_life = now;
+                self.pings.clear();
             }
-            Event::Ready(epoch) => {
-                if self.alive() == Some(epoch) && self.is_open() && phase != Phase::Connected {
-                    self.last_life = self.last_life.max(now);
-                }
+            Event::Ready(epoch)
+                if self.alive() == Some(epoch) && self.is_open() && phase != Phase::Connected =>
+            {
+                self.last_life = self.last_life.max(now);
             }
-            Event::Probed(epoch, _) => {
-                if self.alive() == Some(epoch) && self.is_probe() {
-                    self.life = Life::Over;
-                }
+            Event::Probed(epoch, _) if self.alive() == Some(epoch) && self.is_probe() => {
+                self.life = Life::Over;
             }
-            Event::Frame(epoch, frame) => {
-                if self.alive() == Some(epoch) && self.is_open() {
-                    self.last_life = now;
-                    let _ = frame == Frame::Data;
-                }
+            Event::Frame(epoch, _) if self.alive() == Some(epoch) && self.is_open() => {
+                self.last_life = now;
             }
             _ => {}
         }
     }
 
     /// The event was handled; nothing was taken yet.
-    pub fn after(&mut self, before: &Subject, link: &Subject, _event: Event, _now: Instant) {
+    pub fn after(&mut self, before: &Subject, link: &Subject) {
         let phase = link.phase();
         if phase.is_final() && !before.phase().is_final() {
             self.messages.ended();
@@ -214,7 +207,7 @@ impl Conduct {
                     self.life = Life::Closing;
                 }
             }
-            Action::Changed(change) => self.changed(change, behind)?,
+            Action::Changed(change) => self.changed(change, now, behind)?,
             Action::Preflight { epoch, deadline } => {
                 self.begin(epoch, deadline, now, behind)?;
                 self.life = Life::Probed;
@@ -263,7 +256,6 @@ impl Conduct {
         if link.status().epoch.is_none() {
             self.life = Life::Over;
         }
-        self.hidden = self.hidden || false;
     }
 
     /// Where the link stands, after every action was taken.
@@ -274,10 +266,10 @@ impl Conduct {
             self.phase == status.phase && link.phase() == status.phase,
             || format!("told {}, asked {}", self.phase, status.phase),
         )?;
-        let alive = self.alive().or(self.wanted);
-        law(1, alive == status.epoch, || {
+        let living = self.alive().or(self.wanted);
+        law(1, living == status.epoch, || {
             format!(
-                "alive is {alive:?}, says the driver, {:?}, says the link",
+                "alive is {living:?}, says the driver, {:?}, says the link",
                 status.epoch
             )
         })?;
@@ -285,14 +277,14 @@ impl Conduct {
         law(12, !connected || self.life == Life::Open, || {
             format!("connected on an epoch that is {:?}", self.life)
         })?;
-        let stats = link.stats();
-        let up = stats.connected.checked_sub(stats.disconnected);
-        let settled = match status.phase {
+        let sums = link.stats();
+        let up = sums.connected.checked_sub(sums.disconnected);
+        let counted = match status.phase {
             Phase::Connected => up == Some(1),
             Phase::Draining | Phase::Closing => up.is_some_and(|up| up <= 1),
             _ => up == Some(0),
         };
-        law(12, settled, || format!("{} counts {stats:?}", status.phase))?;
+        law(12, counted, || format!("{} counts {sums:?}", status.phase))?;
         if let (Some(at), false) = (status.next_attempt_at, status.phase == Phase::Offline) {
             law(11, at.since(now) <= self.longest_wait, || {
                 format!("the next dial is {:?} away", at.since(now))
@@ -314,7 +306,7 @@ impl Conduct {
         Ok(())
     }
 
-    fn changed(&mut self, change: Change, behind: bool) -> Tested {
+    fn changed(&mut self, change: Change, now: Instant, behind: bool) -> Tested {
         let Change { from, to, cause } = change;
         law(12, from == self.phase, || {
             format!("from {from} to {to}, and it was {}", self.phase)
@@ -323,6 +315,19 @@ impl Conduct {
         law(12, behind || from.may_become(to), || {
             format!("from {from} to {to} ({cause:?})")
         })?;
+        let [_, aborts, ..] = self.counts;
+        // A driver that takes a ping late is judged by when it was asked for.
+        if cause == Some(Cause::PongTimeout) && aborts == 1 && !self.lazy {
+            let pinged = self.pings.last().map(|(_, at)| *at);
+            let silent = pinged
+                .is_some_and(|at| self.last_life <= at && now.since(at) >= self.pong_deadline);
+            law(5, silent, || {
+                format!(
+                    "dead at {now:?}, pinged at {pinged:?}, alive at {:?}",
+                    self.last_life
+                )
+            })?;
+        }
         if !behind {
             self.changes.push((from, to));
         }

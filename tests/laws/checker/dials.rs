@@ -15,7 +15,7 @@ const WINDOWS: [Duration; 4] = [
 
 /// Dials and manual commands, with their times.
 pub struct Dials {
-    dials: Vec<Instant>,
+    times: Vec<Instant>,
     /// Commands out of a final phase: each begins a new run of the schedule.
     restarts: Vec<Instant>,
     /// Other commands that dial: one dial each.
@@ -35,7 +35,7 @@ impl Dials {
         Self {
             unproved: WINDOWS.map(|window| never.max_dials(window)),
             proved: None,
-            dials: Vec::new(),
+            times: Vec::new(),
             restarts: Vec::new(),
             redials: Vec::new(),
             fullest: 0,
@@ -57,12 +57,12 @@ impl Dials {
     }
 
     pub fn count(&self) -> usize {
-        self.dials.len()
+        self.times.len()
     }
 
     /// One more dial, and all windows that end with it.
     pub fn dialled(&mut self, now: Instant) -> Tested {
-        self.dials.push(now);
+        self.times.push(now);
         let bounds = self.bounds.into_iter().zip(self.unproved);
         for (window, (bound, unproved)) in WINDOWS.into_iter().zip(bounds) {
             let proved = self.proved.is_some_and(|at| now.since(at) < window);
@@ -71,7 +71,7 @@ impl Dials {
                 let recent = times.iter().rev().take_while(|at| now.since(**at) < window);
                 recent.count() as u64
             };
-            let dials = within(&self.dials);
+            let dials = within(&self.times);
             let manual = within(&self.redials);
             let runs = within(&self.restarts) + 1;
             let most = bound.saturating_mul(runs).saturating_add(manual);

@@ -6,15 +6,12 @@ use std::sync::LazyLock;
 use core::time::Duration;
 
 use redial::rng::{Seed, Seeded};
-use redial::{
-    Action, Command, Config, Epoch, Event, Frame, Hint, Instant, Link, MessageId, Phase,
-    SendOptions,
-};
+use redial::{Action, Command, Config, Epoch, Event, Instant, Link, MessageId, Phase, SendOptions};
 
 use super::conduct::Conduct;
 use super::decode::{self, Draw};
 use super::messages::{Parcel, expiry};
-use super::{Report, Subject, Tested, far, probes};
+use super::{Report, Subject, Tested, probes};
 
 /// What kind of driver it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +24,15 @@ pub enum Temper {
 }
 
 pub struct Driver {
-    link: Subject,
+    pub(super) link: Subject,
     /// Told the same, with a clock that never runs back: the two must not differ.
     twin: Subject,
     temper: Temper,
     /// Whether the configuration dials now and then while offline.
     recheck: bool,
-    now: Instant,
+    pub(super) now: Instant,
     latest: Instant,
-    conduct: Conduct,
+    pub(super) conduct: Conduct,
     /// Actions may be pending.
     behind: bool,
     inputs: u64,
@@ -43,7 +40,7 @@ pub struct Driver {
 }
 
 /// Epochs and message ids that the link under test may never have given out.
-static NAMES: LazyLock<(Vec<Epoch>, Vec<MessageId>)> = LazyLock::new(|| {
+pub(super) static NAMES: LazyLock<(Vec<Epoch>, Vec<MessageId>)> = LazyLock::new(|| {
     let config = Config::default();
     let mut link = Link::<&[u8], _>::new(config, Seeded::new(Seed::from_number(0), 0));
     let (mut epochs, mut ids) = (Vec::new(), Vec::new());
@@ -65,7 +62,7 @@ impl Driver {
     pub fn new(link: Subject, temper: Temper, recheck: bool) -> Self {
         Self {
             twin: link.clone(),
-            conduct: Conduct::new(link.config()),
+            conduct: Conduct::new(link.config(), temper == Temper::Lazy),
             link,
             temper,
             recheck,
@@ -110,183 +107,7 @@ impl Driver {
         }
     }
 
-    /// A sensible next input: what a real driver could see now.
-    fn fair(&mut self, draw: &mut Draw) -> Tested {
-        let due = self.link.poll_timeout();
-        let alive = self.conduct.alive();
-        if self.link.phase().is_final() && !draw.once_in(4) {
-            self.pass(draw, due);
-            return self.event(
-                Event::Command(draw.pick(&[Command::Start, Command::Reconnect])),
-                draw,
-            );
-        }
-        match draw.below(16) {
-            0..=5 => {
-                // Nothing happens until the deadline.
-                if let Some(due) = due {
-                    self.now = self.now.max(due) + draw.pick(&LATE);
-                } else {
-                    self.now = self.now + Duration::from_millis(draw.below(5000));
-                }
-                return self.event(Event::Tick, draw);
-            }
-            6 => {
-                self.pass(draw, due);
-                return self.event(Event::Hint(decode::hint(draw)), draw);
-            }
-            7 if draw.once_in(3) => {
-                self.pass(draw, due);
-                let command = decode::command(draw);
-                return self.event(Event::Command(command), draw);
-            }
-            8 | 9 => {
-                self.pass(draw, due);
-                return self.send(draw);
-            }
-            _ => self.pass(draw, due),
-        }
-        let Some(epoch) = alive else {
-            let Some(wanted) = self.conduct.wanted() else {
-                return self.event(Event::Tick, draw);
-            };
-            return self.event(Event::Permit(wanted), draw);
-        };
-        let event = if self.conduct.is_probe() {
-            Event::Probed(epoch, draw.once_in(2))
-        } else if self.conduct.is_open() {
-            match draw.below(12) {
-                0..=3 => Event::Frame(epoch, Frame::Data),
-                4 => Event::Frame(epoch, Frame::Ping),
-                5 => Event::Frame(epoch, Frame::Pong(self.conduct.nonce())),
-                6 => Event::Ready(epoch),
-                7 => match self.conduct.last_commit() {
-                    Some(id) => Event::Flushed(epoch, id),
-                    None => Event::Progress(epoch, 0),
-                },
-                8 => Event::Progress(epoch, draw.below(1000)),
-                9 => Event::Hint(Hint::GoingAway(epoch, Duration::from_secs(draw.below(100)))),
-                _ => Event::Closed(epoch, decode::closure(draw)),
-            }
-        } else {
-            match draw.below(4) {
-                0 => Event::Reached(epoch),
-                1 => Event::Closed(epoch, decode::closure(draw)),
-                _ => Event::Opened(epoch),
-            }
-        };
-        self.event(event, draw)
-    }
-
-    /// Whatever makes the next dial come soon, without a command.
-    fn storm(&mut self, draw: &mut Draw) -> Tested {
-        let alive = self.conduct.alive();
-        let event = match (alive, self.conduct.wanted()) {
-            (Some(epoch), _) if self.conduct.is_probe() => Event::Probed(epoch, draw.once_in(2)),
-            (Some(epoch), _) if self.conduct.is_open() => match draw.below(8) {
-                0 | 1 => Event::Frame(epoch, Frame::Data),
-                2 => Event::Ready(epoch),
-                3 => {
-                    self.now = self.now + draw.pick(&OPEN);
-                    Event::Frame(epoch, Frame::Data)
-                }
-                4 => Event::Hint(Hint::NetworkChanged),
-                _ => Event::Closed(epoch, decode::refusal(draw)),
-            },
-            (Some(epoch), _) => match draw.below(8) {
-                0 => Event::Hint(Hint::NetworkChanged),
-                1..=4 => Event::Opened(epoch),
-                _ => Event::Closed(epoch, decode::refusal(draw)),
-            },
-            (None, Some(wanted)) => Event::Permit(wanted),
-            (None, None) => match draw.below(8) {
-                0 => Event::Hint(draw.pick(&[Hint::Online, Hint::Visible, Hint::NetworkChanged])),
-                1 | 2 if self.link.phase() == Phase::Offline => Event::Hint(Hint::Online),
-                1 | 2 => Event::Hint(Hint::Offline),
-                _ => {
-                    self.now = self.now.max(self.link.poll_timeout().unwrap_or(self.now));
-                    Event::Tick
-                }
-            },
-        };
-        self.event(event, draw)
-    }
-
-    /// Some time passes, but no deadline.
-    fn pass(&mut self, draw: &mut Draw, due: Option<Instant>) {
-        let later = self.now + Duration::from_millis(draw.pick(&[0, 1, 5, 100, 3000, 11_000]));
-        self.now = due.map_or(later, |due| later.min(due).max(self.now));
-    }
-
-    fn chaotic(&mut self, draw: &mut Draw) -> Tested {
-        let due = self.link.poll_timeout();
-        let nano = Duration::from_nanos(1);
-        self.now = match draw.below(12) {
-            0..=2 => self.now,
-            3 | 4 => self.now + Duration::from_millis(draw.below(1000)),
-            5 | 6 => due.unwrap_or(self.now),
-            7 => due.map_or(self.now, |due| due - nano),
-            8 => due.unwrap_or(self.now) + draw.pick(&LATE),
-            9 => self.now + Duration::from_secs(draw.below(100)),
-            10 => self.now - Duration::from_secs(draw.below(5000)),
-            _ => self.now + Duration::from_secs(3600 * draw.below(50)),
-        };
-        if far(self.now) {
-            self.now = Instant::ORIGIN;
-        }
-        if self.link.phase().is_final() && draw.once_in(3) {
-            return self.event(
-                Event::Command(draw.pick(&[Command::Start, Command::Reconnect])),
-                draw,
-            );
-        }
-        let epoch = match draw.below(8) {
-            0 => draw.pick(&NAMES.0),
-            1 => self.conduct.last_but(draw.below(3)).unwrap_or(NAMES.0[0]),
-            _ => self
-                .conduct
-                .alive()
-                .or(self.conduct.wanted())
-                .or(self.conduct.last_but(0))
-                .unwrap_or(NAMES.0[0]),
-        };
-        let id = match draw.below(4) {
-            0 => draw.pick(&NAMES.1),
-            _ => self.conduct.last_commit().unwrap_or(NAMES.1[0]),
-        };
-        let event = match draw.below(30) {
-            0..=2 => Event::Tick,
-            3 => Event::Reached(epoch),
-            4..=7 => Event::Opened(epoch),
-            8 | 9 => Event::Ready(epoch),
-            10..=12 => Event::Closed(epoch, decode::closure(draw)),
-            13 => Event::Frame(epoch, Frame::Data),
-            14 => Event::Frame(epoch, Frame::Ping),
-            15 => {
-                let nonce = draw.pick(&[None, self.conduct.nonce(), Some(0), Some(u64::MAX)]);
-                Event::Frame(epoch, Frame::Pong(nonce))
-            }
-            16 => Event::Flushed(epoch, id),
-            17 => Event::Progress(epoch, draw.below(1000)),
-            18 => Event::Probed(epoch, draw.once_in(2)),
-            19 => Event::Permit(epoch),
-            20 => Event::Hint(decode::hint(draw)),
-            21 => Event::Hint(Hint::GoingAway(
-                epoch,
-                draw.pick(&[Duration::MAX, Duration::ZERO]),
-            )),
-            22 | 23 if draw.once_in(2) => Event::Command(decode::command(draw)),
-            22 | 23 => Event::Opened(epoch),
-            24 | 25 => return self.send(draw),
-            26 => return self.write(epoch, draw),
-            27 => return self.take_back(epoch, id),
-            28 => return self.reject(epoch, id),
-            _ => return self.fates(draw.below(3)),
-        };
-        self.event(event, draw)
-    }
-
-    fn event(&mut self, event: Event, draw: &mut Draw) -> Tested {
+    pub(super) fn event(&mut self, event: Event, draw: &mut Draw) -> Tested {
         let before = self.link.clone();
         let was_behind = self.behind;
         self.latest = self.latest.max(self.now);
@@ -295,7 +116,7 @@ impl Driver {
         self.link.handle(self.now, event);
         self.twin.handle(self.latest, event);
         probes::shifted(&before, self.now, event)?;
-        self.conduct.after(&before, &self.link, event, self.latest);
+        self.conduct.after(&before, &self.link);
         let cause = Some((before, event)).filter(|_| !was_behind);
         self.follow(cause, draw)
     }
@@ -312,8 +133,8 @@ impl Driver {
             }
             patience -= 1;
             let action = self.link.poll_action();
-            let same = self.twin.poll_action();
-            super::law(10, action == same, || format!("{action:?} or {same:?}"))?;
+            let other = self.twin.poll_action();
+            super::law(10, action == other, || format!("{action:?} or {other:?}"))?;
             let Some(action) = action else {
                 if self.behind {
                     self.conduct.caught_up(&self.link);
@@ -355,7 +176,7 @@ impl Driver {
         Ok(())
     }
 
-    fn send(&mut self, draw: &mut Draw) -> Tested {
+    pub(super) fn send(&mut self, draw: &mut Draw) -> Tested {
         let (size, ttl, volatile) = decode::parcel(draw);
         self.sent += 1;
         let parcel = Parcel {
@@ -394,7 +215,7 @@ impl Driver {
         self.follow(None, draw)
     }
 
-    fn write(&mut self, epoch: Epoch, draw: &mut Draw) -> Tested {
+    pub(super) fn write(&mut self, epoch: Epoch, draw: &mut Draw) -> Tested {
         self.latest = self.latest.max(self.now);
         let most = draw.below(4);
         self.write_some(epoch, most)?;
@@ -431,7 +252,7 @@ impl Driver {
         Ok(())
     }
 
-    fn take_back(&mut self, epoch: Epoch, from: MessageId) -> Tested {
+    pub(super) fn take_back(&mut self, epoch: Epoch, from: MessageId) -> Tested {
         super::tell(|| format!("take back on {epoch} from {from}"));
         if self.link.state().is_up(epoch) {
             self.conduct.messages.taken_back(epoch, from);
@@ -441,7 +262,7 @@ impl Driver {
         self.follow(None, &mut Draw::new(0))
     }
 
-    fn reject(&mut self, epoch: Epoch, id: MessageId) -> Tested {
+    pub(super) fn reject(&mut self, epoch: Epoch, id: MessageId) -> Tested {
         let next = self.link.peek(self.latest, epoch).map(|m| m.id);
         self.twin.peek(self.latest, epoch);
         let id = next.unwrap_or(id);
@@ -457,7 +278,7 @@ impl Driver {
         self.follow(None, &mut Draw::new(0))
     }
 
-    fn fates(&mut self, most: u64) -> Tested {
+    pub(super) fn fates(&mut self, most: u64) -> Tested {
         for _ in 0..=most {
             self.fate()?;
         }
@@ -477,24 +298,3 @@ impl Driver {
         Ok(true)
     }
 }
-
-/// How long a connection stays open in a storm.
-const OPEN: [Duration; 5] = [
-    Duration::from_millis(5),
-    Duration::from_millis(250),
-    Duration::from_millis(750),
-    Duration::from_secs(1),
-    Duration::from_secs(10),
-];
-
-/// How late a tick comes, in a driver that is not on time.
-const LATE: [Duration; 8] = [
-    Duration::ZERO,
-    Duration::ZERO,
-    Duration::ZERO,
-    Duration::from_nanos(1),
-    Duration::from_millis(20),
-    Duration::from_secs(6),
-    Duration::from_secs(45),
-    Duration::from_secs(3 * 3600),
-];

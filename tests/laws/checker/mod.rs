@@ -10,6 +10,7 @@ mod dials;
 mod driver;
 mod messages;
 mod probes;
+mod tempers;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
@@ -55,6 +56,18 @@ pub struct Report {
     pub fullest: u64,
     /// Changes of phase that were told one by one.
     pub changes: Vec<(Phase, Phase)>,
+}
+
+/// Any bytes as a case, as the fuzzer gives them.
+pub fn words(bytes: &[u8]) -> Vec<u64> {
+    let word = |chunk: &[u8]| {
+        let mut bytes = [0; 8];
+        for (to, from) in bytes.iter_mut().zip(chunk) {
+            *to = *from;
+        }
+        u64::from_le_bytes(bytes)
+    };
+    bytes.chunks(8).map(word).collect()
 }
 
 /// Runs a case to its end.

@@ -135,18 +135,18 @@ pub fn deadline(link: &Subject, now: Instant) -> Tested {
 
 /// Law 1: an event of an epoch that is not alive does nothing, where nothing else is due.
 pub fn stale(before: &Subject, link: &Subject, event: Event, now: Instant, acted: bool) -> Tested {
-    let epoch = match event {
-        Event::Reached(epoch)
-        | Event::Opened(epoch)
-        | Event::Ready(epoch)
-        | Event::Closed(epoch, _)
-        | Event::Frame(epoch, _)
-        | Event::Flushed(epoch, _)
-        | Event::Progress(epoch, _)
-        | Event::Probed(epoch, _)
-        | Event::Permit(epoch)
-        | Event::Hint(Hint::GoingAway(epoch, _)) => epoch,
-        _ => return Ok(()),
+    let (Event::Reached(epoch)
+    | Event::Opened(epoch)
+    | Event::Ready(epoch)
+    | Event::Closed(epoch, _)
+    | Event::Frame(epoch, _)
+    | Event::Flushed(epoch, _)
+    | Event::Progress(epoch, _)
+    | Event::Probed(epoch, _)
+    | Event::Permit(epoch)
+    | Event::Hint(Hint::GoingAway(epoch, _))) = event
+    else {
+        return Ok(());
     };
     let due = before.poll_timeout().is_some_and(|due| due <= now);
     if due || before.status().epoch == Some(epoch) {
