@@ -1,1 +1,40 @@
-//! Placeholder.
+//! Connections that stay alive, on tokio: WebSocket, framed TCP, or any `Stream + Sink`.
+//!
+//! The core, [`redial`], decides everything and does no I/O; this crate does it. One engine
+//! lives here, polled and free of decisions, with two faces: [`Handle`] with a task behind it,
+//! and [`Reconnecting`], a `Stream + Sink` without one. Both come from a [`Builder`]; for
+//! WebSocket it is made by `websocket` or `websocket_with`. For another transport give it a
+//! [`Connector`] and a [`Codec`].
+//!
+//! Everything that is awaited is cancel-safe, each says so. Transitions are traced under the
+//! target `redial`: changes at level info, actions at debug.
+//!
+//! # When the application doesn't read
+//!
+//! What comes in waits in a bounded inbox. When it is full the adapter stops reading, so that
+//! the peer is slowed down by TCP. It can't see pongs then, so it sends no pings and calls
+//! nothing dead until the application reads on.
+
+mod builder;
+mod clock;
+mod codec;
+mod connector;
+mod engine;
+mod handle;
+#[cfg(feature = "net")]
+mod net;
+mod reconnecting;
+#[cfg(feature = "tcp")]
+pub mod tcp;
+#[cfg(feature = "tungstenite")]
+pub mod websocket;
+
+pub use self::builder::Builder;
+pub use self::codec::{Codec, Decoded, TooBig};
+pub use self::connector::{Attempt, Connector, Failure, cause_of_io};
+pub use self::handle::{Fates, Handle, Incoming};
+pub use self::reconnecting::{Error, Reconnecting};
+#[cfg(feature = "tungstenite")]
+pub use self::websocket::{Message, websocket, websocket_with};
+
+pub use redial;

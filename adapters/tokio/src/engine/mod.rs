@@ -1,0 +1,328 @@
+//! The engine: it does what a link asks for, and tells it what happened.
+//!
+//! It is polled, owns the transport, the attempt under way and the timer, and decides nothing.
+//! Both faces of this crate are built on it. Dropping a future of a face loses nothing, because
+//! all state is here and in the link.
+//!
+//! - `read`, `write`: the two directions of an open connection;
+//! - `line`: an open connection;
+//! - `timer`: the one deadline that is armed;
+//! - `seat`: where the link sits: owned, or shared under a lock.
+
+mod line;
+mod read;
+mod seat;
+mod timer;
+mod write;
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use redial::rng::Seeded;
+use redial::{Action, Change, Epoch, Event, Frame, Instant, Link, Phase};
+
+pub(crate) use self::line::Room;
+pub(crate) use self::seat::Seat;
+
+use self::line::{Closing, Line};
+use self::timer::Timer;
+use crate::clock::Clock;
+use crate::codec::Codec;
+use crate::connector::{Attempt, Connector, Failure};
+
+/// What a link is in this crate.
+pub(crate) type TokioLink<M> = Link<M, Seeded>;
+
+/// Rounds of one turn; after them other tasks get theirs.
+const ROUNDS: usize = 32;
+
+type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// How a turn ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Turn {
+    /// There is nothing to do; everything that may change that has the waker.
+    Idle,
+    /// There is more to do; the task is woken already.
+    Busy,
+}
+
+/// Does what a link asks for.
+pub(crate) struct Engine<C, D: Codec> {
+    connector: C,
+    codec: D,
+    clock: Clock,
+    dial: Option<Dial<D::Transport>>,
+    probe: Option<(Epoch, Boxed<bool>)>,
+    line: Option<Line<D::Transport>>,
+    timer: Timer,
+    events: Vec<Event>,
+    actions: VecDeque<Action>,
+    /// The inbox was full when there might have been more to read.
+    paused: bool,
+}
+
+/// An attempt under way.
+struct Dial<T> {
+    epoch: Epoch,
+    future: Boxed<Result<T, Failure>>,
+    reached: Arc<AtomicBool>,
+    told: bool,
+}
+
+impl<C, D> Engine<C, D>
+where
+    C: Connector<D::Transport>,
+    D: Codec,
+{
+    pub(crate) fn new(connector: C, codec: D, clock: Clock) -> Self {
+        Self {
+            connector,
+            codec,
+            clock,
+            dial: None,
+            probe: None,
+            line: None,
+            timer: Timer::default(),
+            events: Vec::new(),
+            actions: VecDeque::new(),
+            paused: false,
+        }
+    }
+
+    /// Does everything that can be done now. Messages that came in go to `inbox`, as far as
+    /// there is `room`.
+    pub(crate) fn turn<S: Seat<D::Message>>(
+        &mut self,
+        cx: &mut Context<'_>,
+        seat: &mut S,
+        inbox: &mut VecDeque<D::Message>,
+        mut room: Room,
+    ) -> Turn {
+        self.take(seat);
+        for _ in 0..ROUNDS {
+            let now = self.clock.now();
+            self.poll_dial(cx, seat);
+            self.poll_probe(cx);
+            self.read(cx, inbox, &mut room);
+            let mut moved = self.feed(now, seat);
+            moved |= self.write(cx, now, seat, inbox, &mut room);
+            if moved {
+                continue;
+            }
+            // Tokio hides input from a task that has used up its share; what is hidden must
+            // not be judged as absent.
+            if !tokio::task::coop::has_budget_remaining() {
+                break;
+            }
+            let deadline = seat.with(|link| link.poll_timeout());
+            match deadline {
+                Some(due) if due <= now => self.tick(now, seat),
+                _ => {
+                    let wake = deadline.map(|due| self.clock.when(due));
+                    if self.timer.poll(cx, wake).is_pending() {
+                        return Turn::Idle;
+                    }
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Turn::Busy
+    }
+
+    /// Keeps an action that was taken from the link outside of a turn for the next one.
+    pub(crate) fn postpone(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    /// Whether the inbox was full when there might have been more to read.
+    pub(crate) const fn is_paused(&self) -> bool {
+        self.paused
+    }
+
+    /// Whether a message that is sent now could be written now.
+    pub(crate) fn takes_messages(&self) -> bool {
+        self.line.as_ref().is_some_and(|line| !line.stalled)
+    }
+
+    /// Time has passed and nothing else happened.
+    fn tick<S: Seat<D::Message>>(&mut self, now: Instant, seat: &mut S) {
+        if let Some(line) = self.line.as_ref().filter(|_| self.paused) {
+            // The application doesn't read, so there may be a sign of life in what it leaves
+            // unread. No ping has this nonce: it is no round trip.
+            let unread = Frame::Pong(Some(u64::MAX));
+            self.events.push(Event::Frame(line.epoch, unread));
+        }
+        self.events.push(Event::Tick);
+        self.feed(now, seat);
+    }
+
+    /// Takes and does what the link wants already.
+    fn take<S: Seat<D::Message>>(&mut self, seat: &mut S) {
+        let actions = &mut self.actions;
+        seat.with(|link| {
+            while let Some(action) = link.poll_action() {
+                actions.push_back(action);
+            }
+        });
+        self.act(seat);
+    }
+
+    /// Tells the link what happened and does what it wants. False if nothing happened.
+    fn feed<S: Seat<D::Message>>(&mut self, now: Instant, seat: &mut S) -> bool {
+        if self.events.is_empty() {
+            return false;
+        }
+        let (events, actions) = (&mut self.events, &mut self.actions);
+        seat.with(|link| {
+            for event in events.drain(..) {
+                link.handle(now, event);
+                if let Event::Opened(epoch) = event {
+                    // The connector has done the application's handshake too, if there is one.
+                    if link.status().phase != Phase::Connected && link.status().epoch == Some(epoch)
+                    {
+                        link.handle(now, Event::Ready(epoch));
+                    }
+                }
+                while let Some(action) = link.poll_action() {
+                    actions.push_back(action);
+                }
+            }
+        });
+        self.act(seat);
+        true
+    }
+
+    fn act<S: Seat<D::Message>>(&mut self, seat: &mut S) {
+        while let Some(action) = self.actions.pop_front() {
+            self.perform(action, seat);
+        }
+    }
+
+    fn perform<S: Seat<D::Message>>(&mut self, action: Action, seat: &mut S) {
+        match action {
+            Action::Changed(change) => {
+                log(change);
+                seat.changed(change);
+            }
+            Action::Abort(epoch) => {
+                tracing::debug!(target: "redial", epoch = epoch.number(), "abort");
+                self.drop_epoch(epoch);
+            }
+            Action::Close(epoch) => {
+                if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
+                    tracing::debug!(target: "redial", epoch = epoch.number(), "close");
+                    line.closing = Closing::Wanted;
+                }
+            }
+            Action::Preflight { epoch, .. } => {
+                tracing::debug!(target: "redial", epoch = epoch.number(), "preflight");
+                self.probe = Some((epoch, Box::pin(self.connector.probe())));
+            }
+            // Nobody else is asked here.
+            Action::WantDial(epoch) => self.events.push(Event::Permit(epoch)),
+            Action::Connect {
+                epoch,
+                attempt,
+                refresh,
+                deadline,
+            } => {
+                tracing::debug!(
+                    target: "redial", epoch = epoch.number(), attempt, refresh, ?deadline, "connect"
+                );
+                let (attempt, reached) = Attempt::new(attempt, refresh, epoch);
+                self.line = None;
+                self.dial = Some(Dial {
+                    epoch,
+                    future: Box::pin(self.connector.connect(attempt)),
+                    reached,
+                    told: false,
+                });
+            }
+            Action::AnswerPing(epoch) => {
+                if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
+                    line.pong = true;
+                }
+            }
+            Action::SendPing { epoch, nonce } => {
+                if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
+                    tracing::debug!(target: "redial", epoch = epoch.number(), nonce, "ping");
+                    line.ping = Some(nonce);
+                }
+            }
+            Action::Flush(epoch) => {
+                if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
+                    line.wanted = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn drop_epoch(&mut self, epoch: Epoch) {
+        self.line.take_if(|line| line.epoch == epoch);
+        self.dial.take_if(|dial| dial.epoch == epoch);
+        self.probe.take_if(|(probed, _)| *probed == epoch);
+    }
+
+    fn poll_dial<S: Seat<D::Message>>(&mut self, cx: &mut Context<'_>, seat: &mut S) {
+        let Some(dial) = &mut self.dial else {
+            return;
+        };
+        let epoch = dial.epoch;
+        let result = dial.future.as_mut().poll(cx);
+        if !dial.told && dial.reached.load(Ordering::Relaxed) {
+            dial.told = true;
+            self.events.push(Event::Reached(epoch));
+        }
+        let Poll::Ready(result) = result else {
+            return;
+        };
+        self.dial = None;
+        match result {
+            Ok(transport) => {
+                self.line = Some(Line::new(epoch, transport));
+                self.events.push(Event::Opened(epoch));
+            }
+            Err(failure) => {
+                tracing::info!(
+                    target: "redial", epoch = epoch.number(), cause = %failure.closure.cause,
+                    detail = %failure.detail, "attempt failed"
+                );
+                self.events.push(Event::Closed(epoch, failure.closure));
+                seat.note(failure.detail);
+            }
+        }
+    }
+
+    fn poll_probe(&mut self, cx: &mut Context<'_>) {
+        let Some((epoch, future)) = &mut self.probe else {
+            return;
+        };
+        if let Poll::Ready(there) = future.as_mut().poll(cx) {
+            self.events.push(Event::Probed(*epoch, there));
+            self.probe = None;
+        }
+    }
+
+    /// The connection is over.
+    fn ended(&mut self, epoch: Epoch, closure: impl Into<redial::Closure>) {
+        self.line = None;
+        self.paused = false;
+        self.events.push(Event::Closed(epoch, closure.into()));
+    }
+}
+
+fn log(change: Change) {
+    let Change { from, to, cause } = change;
+    if let Some(cause) = cause {
+        let advice = cause.advice();
+        tracing::info!(target: "redial", %from, %to, %cause, advice, "changed");
+    } else {
+        tracing::info!(target: "redial", %from, %to, "changed");
+    }
+}

@@ -1,0 +1,94 @@
+//! From the transport to the application.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use futures_util::{Sink, Stream};
+use redial::{Cause, Closure, Event, Frame};
+
+use super::line::Closing;
+use super::{Engine, Room};
+use crate::codec::{Codec, Decoded};
+use crate::connector::Connector;
+
+/// Frames that are read before other things get their turn.
+const BATCH: usize = 128;
+
+impl<C, D> Engine<C, D>
+where
+    C: Connector<D::Transport>,
+    D: Codec,
+{
+    /// Reads what there is, as far as there is room for it; what it was goes to `events`.
+    pub(super) fn read(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbox: &mut VecDeque<D::Message>,
+        room: &mut Room,
+    ) {
+        self.paused = false;
+        if let Some(end) = self.read_batch(cx, inbox, room) {
+            let Some(line) = &mut self.line else {
+                return;
+            };
+            let epoch = line.epoch;
+            if matches!(end.cause, Cause::Close(_)) {
+                // The peer's close frame wants its answer; one try, as nothing hangs on it.
+                let _ = Pin::new(&mut line.transport).poll_flush(cx);
+            }
+            tracing::debug!(target: "redial", epoch = epoch.number(), cause = %end.cause, "ended");
+            self.ended(epoch, end);
+        }
+    }
+
+    /// After a write has failed: what the peer said before it left, if it said why.
+    pub(super) fn last_words(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbox: &mut VecDeque<D::Message>,
+        room: &mut Room,
+    ) -> Option<Closure> {
+        self.read_batch(cx, inbox, room)
+            .filter(|end| matches!(end.cause, Cause::Close(_)))
+    }
+
+    fn read_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbox: &mut VecDeque<D::Message>,
+        room: &mut Room,
+    ) -> Option<Closure> {
+        let line = self.line.as_mut()?;
+        let epoch = line.epoch;
+        for _ in 0..BATCH {
+            if room.is_empty() {
+                self.paused = true;
+                return None;
+            }
+            let frame = match Pin::new(&mut line.transport).poll_next(cx) {
+                Poll::Pending => return None,
+                Poll::Ready(Some(Ok(frame))) => frame,
+                Poll::Ready(Some(Err(error))) => return Some(self.codec.cause(error).into()),
+                Poll::Ready(None) if line.closing == Closing::No => {
+                    return Some(Cause::Lost.into());
+                }
+                Poll::Ready(None) => return Some(Cause::Requested.into()),
+            };
+            let kind = match self.codec.decode(frame) {
+                Decoded::Data(message) => {
+                    room.take(&message);
+                    inbox.push_back(message);
+                    Frame::Data
+                }
+                Decoded::Ping => Frame::Ping,
+                Decoded::Pong(nonce) => Frame::Pong(nonce),
+                Decoded::Close(closure) => return Some(closure),
+                Decoded::Nothing => continue,
+            };
+            self.events.push(Event::Frame(epoch, kind));
+        }
+        // There is more; the next round goes on with it.
+        None
+    }
+}

@@ -1,0 +1,76 @@
+//! What became of sent messages, for who wants to know.
+
+use std::sync::Arc;
+
+use redial::{Fate, Payload};
+
+use super::shared::Shared;
+
+/// Receives the fates of sent messages.
+///
+/// A message keeps its slot in the queue until its fate is received here.
+pub struct Fates<M: Payload> {
+    shared: Arc<Shared<M>>,
+}
+
+impl<M: Payload> Fates<M> {
+    pub(super) fn new(shared: Arc<Shared<M>>) -> Self {
+        shared.lock().listeners += 1;
+        Self { shared }
+    }
+
+    /// The next fate, oldest first; `None` when there is no link any more that could decide one.
+    ///
+    /// Cancel-safe: no fate is lost when the future is dropped.
+    pub async fn recv(&mut self) -> Option<Fate<M>> {
+        if let Some(fate) = self.try_recv() {
+            return Some(fate);
+        }
+        loop {
+            let told = self.shared.told.notified();
+            tokio::pin!(told);
+            // What is decided between the look and the wait counts.
+            told.as_mut().enable();
+            let over = {
+                let mut inner = self.shared.lock();
+                if let Some(fate) = inner.take_fate() {
+                    drop(inner);
+                    self.shared.room.notify_waiters();
+                    return Some(fate);
+                }
+                inner.is_over()
+            };
+            if over {
+                return None;
+            }
+            told.await;
+        }
+    }
+
+    /// The next fate if one is decided already.
+    pub fn try_recv(&mut self) -> Option<Fate<M>> {
+        let fate = self.shared.lock().take_fate();
+        if fate.is_some() {
+            self.shared.room.notify_waiters();
+        }
+        fate
+    }
+}
+
+impl<M: Payload> Drop for Fates<M> {
+    fn drop(&mut self) {
+        let mut inner = self.shared.lock();
+        inner.listeners -= 1;
+        if inner.listeners == 0 {
+            inner.discard();
+            drop(inner);
+            self.shared.room.notify_waiters();
+        }
+    }
+}
+
+impl<M: Payload> std::fmt::Debug for Fates<M> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fates").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,309 @@
+//! The link under its lock, and who waits for what.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+
+use redial::{
+    Action, Change, Command, Event, Fate, Instant, MessageId, Payload, Phase, Refused, SendOptions,
+    Status,
+};
+use tokio::sync::{Notify, watch};
+
+use super::inbox::Inbox;
+use crate::clock::Clock;
+use crate::engine::{Seat, TokioLink};
+
+/// What handles, receivers and the task share.
+pub(super) struct Shared<M> {
+    inner: Mutex<Inner<M>>,
+    pub(super) inbox: Inbox<M>,
+    pub(super) watch: watch::Sender<Status>,
+    /// The queue may have room.
+    pub(super) room: Notify,
+    /// There may be a fate.
+    pub(super) told: Notify,
+    pub(super) clock: Clock,
+    /// No message expires or waits for its turn by itself, so sending needs no clock.
+    timeless: bool,
+}
+
+/// What is under the lock.
+pub(super) struct Inner<M> {
+    pub(super) link: TokioLink<M>,
+    /// The parked task. Whoever takes it wakes it.
+    parked: Option<Parked>,
+    /// Receivers of fates.
+    pub(super) listeners: usize,
+    /// Drains that wait for what they will hand back.
+    collectors: usize,
+    /// Fates that a drain took from the link for the listeners.
+    pub(super) fates: VecDeque<Fate<M>>,
+    pub(super) detail: Option<String>,
+    /// There is no handle any more.
+    abandoned: bool,
+    /// There is no task any more.
+    orphaned: bool,
+}
+
+/// The task while it has nothing to do.
+struct Parked {
+    waker: Waker,
+    /// A message that is sent now could be written now.
+    takes_messages: bool,
+    /// It comes back by itself at this time.
+    until: Option<Instant>,
+}
+
+/// What the task finds when it wants to park.
+pub(super) enum Rest {
+    /// It may.
+    Parked,
+    /// There is something to do first.
+    Action(Action),
+    /// Nobody needs it any more.
+    Over,
+}
+
+impl<M: Payload> Shared<M> {
+    pub(super) fn new(link: TokioLink<M>, clock: Clock, inbox: Inbox<M>) -> Self {
+        let limits = link.config().outbox();
+        Self {
+            timeless: limits.ttl.is_none() && limits.pace.is_none(),
+            watch: watch::Sender::new(link.status()),
+            inner: Mutex::new(Inner {
+                link,
+                parked: None,
+                listeners: 0,
+                collectors: 0,
+                fates: VecDeque::new(),
+                detail: None,
+                abandoned: false,
+                orphaned: false,
+            }),
+            inbox,
+            room: Notify::new(),
+            told: Notify::new(),
+            clock,
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner<M>> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives a message to the link.
+    pub(super) fn push(&self, message: M, options: SendOptions) -> Result<MessageId, Refused<M>> {
+        let now = self.now_for(options);
+        self.lock().push(now, message, options)
+    }
+
+    /// Gives a message to the link if there is room for it, or if it would refuse it anyway;
+    /// else gives it back.
+    pub(super) fn push_if_room(
+        &self,
+        message: M,
+        options: SendOptions,
+    ) -> Result<Result<MessageId, Refused<M>>, M> {
+        let now = self.now_for(options);
+        let mut inner = self.lock();
+        if inner.is_open() && !inner.has_room(message.size()) {
+            return Err(message);
+        }
+        Ok(inner.push(now, message, options))
+    }
+
+    /// Tells the link what a user or the world around wants.
+    pub(super) fn command(&self, event: Event) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        if inner.orphaned {
+            return;
+        }
+        inner.link.handle(now, event);
+        self.publish(&inner);
+        inner.wake();
+        drop(inner);
+        self.room.notify_waiters();
+    }
+
+    /// The last handle is gone.
+    pub(super) fn abandon(&self) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        inner.abandoned = true;
+        inner.link.handle(now, Event::Command(Command::Disconnect));
+        self.publish(&inner);
+        inner.wake();
+    }
+
+    /// The task is gone: the link rests for ever.
+    pub(super) fn orphan(&self) {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        inner.orphaned = true;
+        inner.link.handle(now, Event::Command(Command::Disconnect));
+        if let Some(epoch) = inner.link.status().epoch {
+            let lost = redial::Cause::Lost.into();
+            inner.link.handle(now, Event::Closed(epoch, lost));
+        }
+        self.publish(&inner);
+        drop(inner);
+        self.room.notify_waiters();
+        self.told.notify_waiters();
+        self.inbox.close();
+    }
+
+    /// Keeps fates in the link until the guard is dropped.
+    pub(super) fn collect(self: &Arc<Self>) -> Collecting<M> {
+        self.lock().collectors += 1;
+        Collecting(Arc::clone(self))
+    }
+
+    /// Parks the task, unless there is something to do.
+    pub(super) fn park(&self, waker: &Waker, takes_messages: bool) -> Rest {
+        let mut inner = self.lock();
+        if let Some(action) = inner.link.poll_action() {
+            return Rest::Action(action);
+        }
+        if inner.abandoned && inner.link.phase().is_final() {
+            return Rest::Over;
+        }
+        inner.parked = Some(Parked {
+            waker: waker.clone(),
+            takes_messages,
+            until: inner.link.poll_timeout(),
+        });
+        Rest::Parked
+    }
+
+    fn publish(&self, inner: &Inner<M>) {
+        let status = inner.link.status();
+        self.inbox.set_ended(status.phase.is_final());
+        self.watch.send_replace(status);
+    }
+
+    /// The time for a new message. Where nothing hangs on it, any time in the past will do:
+    /// the link takes it for the latest that it has seen.
+    fn now_for(&self, options: SendOptions) -> Instant {
+        if self.timeless && options == SendOptions::new() {
+            Instant::ORIGIN
+        } else {
+            self.clock.now()
+        }
+    }
+}
+
+impl<M: Payload> Inner<M> {
+    fn push(
+        &mut self,
+        now: Instant,
+        message: M,
+        options: SendOptions,
+    ) -> Result<MessageId, Refused<M>> {
+        let sent = self.link.send(now, message, options);
+        let Some(parked) = &self.parked else {
+            return sent;
+        };
+        if sent.is_ok() {
+            let sooner = match (self.link.poll_timeout(), parked.until) {
+                (Some(due), Some(until)) => due < until,
+                (due, None) => due.is_some(),
+                (None, _) => false,
+            };
+            let flows = parked.takes_messages && self.link.phase() == Phase::Connected;
+            if flows || sooner {
+                self.wake();
+            }
+        }
+        sent
+    }
+
+    fn wake(&mut self) {
+        if let Some(parked) = self.parked.take() {
+            parked.waker.wake();
+        }
+    }
+
+    fn is_open(&self) -> bool {
+        !matches!(
+            self.link.phase(),
+            Phase::Closed | Phase::Closing | Phase::Failed | Phase::Draining
+        )
+    }
+
+    /// Whether a message of this size fits without another being dropped; one that can never
+    /// fit is let through to be refused.
+    fn has_room(&self, size: usize) -> bool {
+        let (limits, outbox) = (self.link.config().outbox(), self.link.outbox());
+        let live = outbox.queued() + outbox.in_flight();
+        let slots = live + outbox.fates_waiting() + self.fates.len();
+        let fits = live < limits.messages
+            && slots < limits.messages.saturating_mul(2)
+            && outbox.bytes().saturating_add(size) <= limits.bytes;
+        fits || size > limits.bytes
+    }
+
+    /// The next fate, for a listener.
+    pub(super) fn take_fate(&mut self) -> Option<Fate<M>> {
+        match self.fates.pop_front() {
+            None if self.collectors == 0 => self.link.poll_fate(),
+            kept => kept,
+        }
+    }
+
+    /// Nobody wants to know: forgets every fate, unless a drain waits for some.
+    pub(super) fn discard(&mut self) {
+        self.fates = VecDeque::new();
+        if self.collectors == 0 {
+            while self.link.poll_fate().is_some() {}
+        }
+    }
+
+    pub(super) const fn is_over(&self) -> bool {
+        self.orphaned
+    }
+}
+
+/// While it lives, fates that a drain waits for stay in the link.
+pub(super) struct Collecting<M: Payload>(Arc<Shared<M>>);
+
+impl<M: Payload> Drop for Collecting<M> {
+    fn drop(&mut self) {
+        self.0.lock().collectors -= 1;
+        self.0.told.notify_waiters();
+    }
+}
+
+/// The task's access to the link.
+impl<M: Payload> Seat<M> for Arc<Shared<M>> {
+    fn with<R>(&mut self, act: impl FnOnce(&mut TokioLink<M>) -> R) -> R {
+        let mut inner = self.lock();
+        inner.parked = None;
+        let result = act(&mut inner.link);
+        if inner.link.outbox().fates_waiting() == 0 {
+            return result;
+        }
+        let listened = inner.listeners > 0;
+        if !listened && inner.collectors == 0 {
+            while inner.link.poll_fate().is_some() {}
+        }
+        drop(inner);
+        if listened {
+            self.told.notify_waiters();
+        }
+        self.room.notify_waiters();
+        result
+    }
+
+    fn changed(&mut self, _: Change) {
+        let inner = self.lock();
+        self.publish(&inner);
+        drop(inner);
+        self.room.notify_waiters();
+    }
+
+    fn note(&mut self, detail: String) {
+        self.lock().detail = Some(detail);
+    }
+}

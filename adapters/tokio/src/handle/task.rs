@@ -1,0 +1,91 @@
+//! What is spawned: the engine, driven until the last handle is gone and the link rests.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use redial::{Command, Event};
+
+use super::Handle;
+use super::inbox::{Inbox, Incoming};
+use super::shared::{Rest, Shared};
+use crate::clock::Clock;
+use crate::codec::Codec;
+use crate::connector::Connector;
+use crate::engine::{Engine, Room, TokioLink, Turn};
+
+/// Spawns the task of a link.
+pub(crate) fn spawn<C, D>(
+    engine: Engine<C, D>,
+    mut link: TokioLink<D::Message>,
+    clock: Clock,
+    room: Room,
+    start: bool,
+) -> (Handle<D::Message>, Incoming<D::Message>)
+where
+    C: Connector<D::Transport>,
+    D: Codec,
+{
+    if start {
+        link.handle(clock.now(), Event::Command(Command::Start));
+    }
+    let shared = Arc::new(Shared::new(link, clock, Inbox::new(room)));
+    let task = Task {
+        engine,
+        shared: Arc::clone(&shared),
+        inbox: VecDeque::new(),
+    };
+    tokio::spawn(task);
+    (Handle::new(Arc::clone(&shared)), Incoming::new(shared))
+}
+
+struct Task<C, D>
+where
+    D: Codec,
+{
+    engine: Engine<C, D>,
+    shared: Arc<Shared<D::Message>>,
+    /// What one turn has read; empty between turns.
+    inbox: VecDeque<D::Message>,
+}
+
+// Nothing in it is pinned in place: what is, is boxed.
+impl<C, D: Codec> Unpin for Task<C, D> {}
+
+impl<C, D> Future for Task<C, D>
+where
+    C: Connector<D::Transport>,
+    D: Codec,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
+        loop {
+            let room = this.shared.inbox.room();
+            let turn = this
+                .engine
+                .turn(cx, &mut this.shared, &mut this.inbox, room);
+            this.shared.inbox.deliver(&mut this.inbox);
+            if turn == Turn::Busy {
+                return Poll::Pending;
+            }
+            if this.engine.is_paused() && this.shared.inbox.wait_for_room(cx.waker()) {
+                continue;
+            }
+            match this.shared.park(cx.waker(), this.engine.takes_messages()) {
+                Rest::Parked => return Poll::Pending,
+                Rest::Action(action) => this.engine.postpone(action),
+                Rest::Over => return Poll::Ready(()),
+            }
+        }
+    }
+}
+
+impl<C, D: Codec> Drop for Task<C, D> {
+    fn drop(&mut self) {
+        self.shared.orphan();
+    }
+}

@@ -1,0 +1,7 @@
+//! TCP as every connector of this crate uses it: dialled, bounded, counted.
+
+mod dial;
+mod wire;
+
+pub(crate) use self::dial::dial;
+pub(crate) use self::wire::Wire;

@@ -1,0 +1,255 @@
+//! WebSocket by tokio-tungstenite.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let (handle, mut incoming) = redial_tokio::websocket("wss://example.org/feed")?.spawn();
+//! handle.send("hello".into()).await?;
+//! while let Some(message) = incoming.recv().await {
+//!     println!("{message:?}");
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! TCP is dialled here, with all addresses of the host tried in turns of families, so that an
+//! unreachable host can be told from a silent handshake. TLS is rustls with ring and Mozilla's
+//! roots, or with a configuration of your own. Redirects are followed, at most 5, never from
+//! TLS to plain text, and credentials are not taken to another origin. Pings are answered by
+//! the library.
+//!
+//! Between the link and the network wait at most the outbox's window, 64 KiB by default, in the
+//! library, and about as much in the kernel: that is what a ping has to wait for.
+
+mod cause;
+mod codec;
+mod connector;
+mod health;
+mod message;
+mod redirect;
+#[cfg(feature = "rustls")]
+mod tls;
+
+use std::fmt;
+use std::future::Future;
+
+use tungstenite::client::IntoClientRequest;
+use tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use tungstenite::protocol::WebSocketConfig;
+
+pub use self::codec::{WebSocketCodec, WebSocketTransport};
+pub use self::connector::{Fixed, Provider, WebSocketConnector};
+pub use self::message::Message;
+pub use tungstenite;
+
+use self::connector::Settings;
+use self::health::Health;
+use crate::builder::Builder;
+use crate::connector::{Attempt, Failure};
+
+/// What is bound below the adapter by default.
+const UNSENT: usize = 64 << 10;
+
+/// The room of the library's write buffer: twice a window, so that a batch is one write.
+const WRITE_BUFFER: usize = 128 << 10;
+
+/// A builder of WebSocket links.
+pub type WebSocketBuilder<P> = Builder<WebSocketConnector<P>, WebSocketCodec>;
+
+/// A link to a fixed `ws` or `wss` address.
+///
+/// # Errors
+///
+/// [`UrlError`] if it is no such address.
+pub fn websocket(url: impl AsRef<str>) -> Result<WebSocketBuilder<Fixed>, UrlError> {
+    let url = url.as_ref();
+    let uri = checked(url, &["ws", "wss"])?;
+    let mut builder = build(Fixed {
+        url: url.to_owned(),
+    });
+    builder.connector.settings.health = Some(Health::Tcp(uri));
+    Ok(builder)
+}
+
+/// A link whose address and credentials a provider gives, fresh at each attempt and under its
+/// deadline.
+///
+/// ```no_run
+/// # async fn fetch_token(refresh: bool) -> Result<String, std::io::Error> { Ok(String::new()) }
+/// use redial_tokio::websocket::tungstenite::ClientRequestBuilder;
+/// use redial_tokio::{Attempt, Failure, websocket_with};
+///
+/// let link = websocket_with(|attempt: Attempt| async move {
+///     let token = fetch_token(attempt.refresh)
+///         .await
+///         .map_err(|error| Failure::credentials(error.to_string()))?;
+///     let request = ClientRequestBuilder::new(
+///         "wss://example.org/feed".parse().map_err(|_| Failure::credentials("no URL"))?,
+///     );
+///     Ok(request.with_header("Authorization", format!("Bearer {token}")))
+/// });
+/// # let _ = link;
+/// ```
+///
+/// Set [`credentials`](redial::config::Builder::credentials) in the configuration, so that a
+/// policy close asks for fresh ones.
+pub fn websocket_with<F, Fut, R>(provider: F) -> WebSocketBuilder<F>
+where
+    F: FnMut(Attempt) -> Fut + Send + 'static,
+    Fut: Future<Output = Result<R, Failure>> + Send + 'static,
+    R: IntoClientRequest + 'static,
+{
+    build(provider)
+}
+
+fn build<P: Provider>(provider: P) -> WebSocketBuilder<P> {
+    let protocol = WebSocketConfig::default().write_buffer_size(WRITE_BUFFER);
+    let longest = protocol.max_message_size.unwrap_or(usize::MAX);
+    let settings = Settings {
+        headers: HeaderMap::new(),
+        protocol,
+        unsent: UNSENT,
+        redirects: 5,
+        health: None,
+        #[cfg(feature = "rustls")]
+        tls: None,
+    };
+    let connector = WebSocketConnector { provider, settings };
+    Builder::new(connector, WebSocketCodec { longest })
+}
+
+impl<P: Provider> WebSocketBuilder<P> {
+    /// Adds a header to the upgrade of every attempt.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError::Header`] if it is no header, or one that the upgrade itself is made of.
+    pub fn header(mut self, name: &str, value: &str) -> Result<Self, UrlError> {
+        let wrong = || UrlError::Header {
+            name: name.to_owned(),
+        };
+        let header = HeaderName::try_from(name).map_err(|_| wrong())?;
+        if redirect::OF_UPGRADE.contains(&header) {
+            return Err(wrong());
+        }
+        let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
+        self.connector.settings.headers.append(header, value);
+        Ok(self)
+    }
+
+    /// The longest message, in bytes, in either direction, default 64 MiB. A longer one that is
+    /// to be sent is dropped, one that comes in ends the connection.
+    pub fn max_message_size(mut self, bytes: usize) -> Self {
+        self.connector.settings.protocol.max_message_size = Some(bytes);
+        self.codec.longest = bytes;
+        self
+    }
+
+    /// The longest inbound frame, in bytes, default 16 MiB.
+    pub fn max_frame_size(mut self, bytes: usize) -> Self {
+        self.connector.settings.protocol.max_frame_size = Some(bytes);
+        self
+    }
+
+    /// About how many bytes the kernel may hold unsent, default 64 KiB. Less lets pings through
+    /// sooner on a slow line; more is faster on a long fat one where that counts.
+    pub fn unsent(mut self, bytes: usize) -> Self {
+        self.connector.settings.unsent = bytes.max(1);
+        self
+    }
+
+    /// How many redirects are followed, default 5.
+    pub fn redirects(mut self, most: u8) -> Self {
+        self.connector.settings.redirects = most;
+        self
+    }
+
+    /// Where the preflight of the configuration asks whether the server is there: an `http` or
+    /// `https` address that answers with 2xx. By default a TCP connect to the fixed address's
+    /// host; with a provider, nothing is asked.
+    ///
+    /// # Errors
+    ///
+    /// [`UrlError`] if it is no such address.
+    pub fn health_url(mut self, url: &str) -> Result<Self, UrlError> {
+        let uri = checked(url, &["http", "https"])?;
+        self.connector.settings.health = Some(Health::Http(uri));
+        Ok(self)
+    }
+
+    /// TLS by this configuration instead of Mozilla's roots: your own roots, client
+    /// certificates, the platform's verifier.
+    #[cfg(feature = "rustls")]
+    pub fn tls(mut self, config: std::sync::Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+        self.connector.settings.tls = Some(config);
+        self
+    }
+}
+
+fn checked(url: &str, schemes: &[&'static str]) -> Result<Uri, UrlError> {
+    let uri: Uri = url.parse().map_err(|_| UrlError::Malformed {
+        url: url.to_owned(),
+    })?;
+    match uri.scheme_str() {
+        Some(scheme) if schemes.contains(&scheme) => {}
+        Some(scheme) => {
+            return Err(UrlError::Scheme {
+                scheme: scheme.to_owned(),
+            });
+        }
+        None => {
+            return Err(UrlError::Malformed {
+                url: url.to_owned(),
+            });
+        }
+    }
+    if uri.host().is_none_or(str::is_empty) {
+        return Err(UrlError::NoHost {
+            url: url.to_owned(),
+        });
+    }
+    if cfg!(not(feature = "rustls")) && matches!(uri.scheme_str(), Some("wss" | "https")) {
+        return Err(UrlError::Tls);
+    }
+    Ok(uri)
+}
+
+/// What is wrong with an address or a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum UrlError {
+    /// It is no absolute URL.
+    Malformed {
+        /// The address.
+        url: String,
+    },
+    /// The scheme is another than can be dialled.
+    Scheme {
+        /// The scheme.
+        scheme: String,
+    },
+    /// There is no host in it.
+    NoHost {
+        /// The address.
+        url: String,
+    },
+    /// TLS was not compiled in: the feature `rustls` is off.
+    Tls,
+    /// Not a header, or one that the upgrade itself is made of.
+    Header {
+        /// Its name.
+        name: String,
+    },
+}
+
+impl fmt::Display for UrlError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed { url } => write!(f, "{url:?} is no absolute URL"),
+            Self::Scheme { scheme } => write!(f, "the scheme {scheme:?} can't be dialled"),
+            Self::NoHost { url } => write!(f, "{url:?} names no host"),
+            Self::Tls => f.write_str("TLS needs the feature rustls"),
+            Self::Header { name } => write!(f, "the header {name:?} can't be set like this"),
+        }
+    }
+}
+
+impl std::error::Error for UrlError {}
