@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use futures_util::{Sink, Stream};
 use redial::{
-    Cause, Change, Command, Event, Fate, Hint, MessageId, Payload, Phase, Refused, SendOptions,
-    Stats, Status,
+    Cause, Command, Event, Fate, Hint, MessageId, Payload, Phase, Refused, SendOptions, Stats,
+    Status,
 };
 
 use crate::clock::Clock;
@@ -54,7 +54,7 @@ impl<M> Seat<M> for Owned<M> {
         act(&mut self.link)
     }
 
-    fn changed(&mut self, _: Change) {}
+    fn publish(&mut self) {}
 
     fn note(&mut self, detail: String) {
         self.detail = Some(detail);

@@ -207,7 +207,7 @@ where
         match action {
             Action::Changed(change) => {
                 log(change);
-                seat.changed(change);
+                seat.publish();
             }
             Action::Abort(epoch) => {
                 tracing::debug!(target: "redial", epoch = epoch.number(), "abort");
@@ -221,6 +221,7 @@ where
             }
             Action::Preflight { epoch, .. } => {
                 tracing::debug!(target: "redial", epoch = epoch.number(), "preflight");
+                seat.publish();
                 self.probe = Some((epoch, Box::pin(self.connector.probe())));
             }
             // Nobody else is asked here.

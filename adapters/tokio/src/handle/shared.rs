@@ -5,8 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use redial::{
-    Action, Change, Command, Event, Fate, Instant, MessageId, Payload, Phase, Refused, SendOptions,
-    Status,
+    Action, Command, Event, Fate, Instant, MessageId, Payload, Phase, Refused, SendOptions, Status,
 };
 use tokio::sync::{Notify, watch};
 
@@ -121,7 +120,7 @@ impl<M: Payload> Shared<M> {
             return;
         }
         inner.link.handle(now, event);
-        self.publish(&inner);
+        self.tell(&inner);
         inner.wake();
         drop(inner);
         self.room.notify_waiters();
@@ -133,7 +132,7 @@ impl<M: Payload> Shared<M> {
         let mut inner = self.lock();
         inner.abandoned = true;
         inner.link.handle(now, Event::Command(Command::Disconnect));
-        self.publish(&inner);
+        self.tell(&inner);
         inner.wake();
     }
 
@@ -147,7 +146,7 @@ impl<M: Payload> Shared<M> {
             let lost = redial::Cause::Lost.into();
             inner.link.handle(now, Event::Closed(epoch, lost));
         }
-        self.publish(&inner);
+        self.tell(&inner);
         drop(inner);
         self.room.notify_waiters();
         self.told.notify_waiters();
@@ -166,6 +165,8 @@ impl<M: Payload> Shared<M> {
         if let Some(action) = inner.link.poll_action() {
             return Rest::Action(action);
         }
+        // All that was read is delivered by now.
+        self.inbox.set_ended(inner.link.phase().is_final());
         if inner.abandoned && inner.link.phase().is_final() {
             return Rest::Over;
         }
@@ -177,9 +178,17 @@ impl<M: Payload> Shared<M> {
         Rest::Parked
     }
 
-    fn publish(&self, inner: &Inner<M>) {
+    fn lock_and_publish(&self) {
+        let inner = self.lock();
+        self.watch.send_replace(inner.link.status());
+    }
+
+    /// Under the lock, so that what watchers see last is what happened last.
+    fn tell(&self, inner: &Inner<M>) {
         let status = inner.link.status();
-        self.inbox.set_ended(status.phase.is_final());
+        if !status.phase.is_final() {
+            self.inbox.set_ended(false);
+        }
         self.watch.send_replace(status);
     }
 
@@ -296,10 +305,8 @@ impl<M: Payload> Seat<M> for Arc<Shared<M>> {
         result
     }
 
-    fn changed(&mut self, _: Change) {
-        let inner = self.lock();
-        self.publish(&inner);
-        drop(inner);
+    fn publish(&mut self) {
+        self.lock_and_publish();
         self.room.notify_waiters();
     }
 

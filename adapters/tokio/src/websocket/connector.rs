@@ -158,7 +158,7 @@ async fn upgrade(
     settings: &Settings,
     attempt: &Attempt,
 ) -> Result<Result<WebSocketTransport, Error>, Failure> {
-    let (host, port, secure) = target(request.uri())?;
+    let (host, port, secure) = target(request.uri(), &["ws", "wss"])?;
     let tcp = dial(&host, port, settings.unsent).await?;
     attempt.reached();
     let wire = if secure {
@@ -183,13 +183,19 @@ fn without_tls() -> Failure {
     Failure::new(cause, "wss needs the feature rustls")
 }
 
-/// Host, port and whether TLS is asked for.
-pub(super) fn target(uri: &tungstenite::http::Uri) -> Result<(String, u16, bool), Failure> {
-    let secure = match uri.scheme_str() {
-        Some("ws" | "http") => false,
-        Some("wss" | "https") => true,
-        _ => return Err(Failure::credentials(format!("{uri}: not a ws or wss URL"))),
+/// Host, port and whether TLS is asked for: by the second of the two schemes.
+pub(super) fn target(
+    uri: &tungstenite::http::Uri,
+    schemes: &[&str; 2],
+) -> Result<(String, u16, bool), Failure> {
+    let found = schemes
+        .iter()
+        .position(|scheme| uri.scheme_str() == Some(scheme));
+    let Some(found) = found else {
+        let why = format!("{uri}: not a {} or {} URL", schemes[0], schemes[1]);
+        return Err(Failure::credentials(why));
     };
+    let secure = found == 1;
     let host = uri
         .host()
         .filter(|host| !host.is_empty())

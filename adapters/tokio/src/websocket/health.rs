@@ -26,9 +26,12 @@ impl Health {
         unsent: usize,
         #[cfg(feature = "rustls")] tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     ) -> bool {
-        let (Self::Tcp(uri) | Self::Http(uri)) = &self;
+        let (uri, schemes) = match &self {
+            Self::Tcp(uri) => (uri, &["ws", "wss"]),
+            Self::Http(uri) => (uri, &["http", "https"]),
+        };
         let asked = async {
-            let (host, port, secure) = target(uri)?;
+            let (host, port, secure) = target(uri, schemes)?;
             let tcp = dial(&host, port, unsent).await?;
             if matches!(self, Self::Tcp(_)) {
                 return Ok(true);
