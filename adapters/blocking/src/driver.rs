@@ -121,14 +121,16 @@ impl<W: Wire> Driver<W> {
 
     /// Commands that waited, and the deadlines that `now` has passed.
     fn tick(&mut self, now: Instant) {
-        let excused =
-            matches!(&self.transport, Transport::Open(open) if open.paused && open.pinged);
-        let epoch = self.epoch();
+        let mut open = match &mut self.transport {
+            Transport::Open(open) if open.paused => Some(open),
+            _ => None,
+        };
         self.shared.with(|core, _| {
             if core.link.poll_timeout().is_some_and(|due| due <= now) {
-                if let (true, Some(epoch)) = (excused, epoch) {
-                    // It is we who don't read: an answer may wait behind what nobody takes.
-                    core.handle(now, Event::Frame(epoch, ALIVE));
+                if let Some(open) = open.take_if(|open| open.pinged) {
+                    // It is we who don't read: the answer may wait behind what nobody takes.
+                    open.pinged = false;
+                    core.handle(now, Event::Frame(open.epoch, ALIVE));
                 }
                 core.handle(now, Event::Tick);
             }
