@@ -1,5 +1,7 @@
 //! Links against real servers and proxies that misbehave.
 
+#![cfg(feature = "tungstenite")]
+
 #[path = "../common/mod.rs"]
 mod common;
 
