@@ -23,7 +23,9 @@ fn carries_messages_over_an_outage() {
     handle.try_send("2 later").unwrap();
     assert_eq!(incoming.recv_timeout(SOON).unwrap(), b"2 later");
     server.close_all(1000, "");
-    ended_by(&handle, Cause::Close(1005));
+    let status = ended_by(&handle, Cause::Close(1000));
+    assert_eq!(status.phase, Phase::Closed);
+    handle.start();
     connected(&handle);
     handle.disconnect();
     wait(&handle, |status| status.phase == Phase::Closed);

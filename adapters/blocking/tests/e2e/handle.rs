@@ -3,6 +3,7 @@
 use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use redial_blocking::redial::cause::SocketError;
 use redial_blocking::redial::outbox::{Limits, Overflow, RefusedReason};
 use redial_blocking::redial::{Cause, Hint, Outcome, Phase, SendOptions};
 use redial_faults::{Behaviour, Mode, Proxy, Server};
@@ -258,7 +259,7 @@ fn a_host_that_vanishes_while_nobody_reads() {
     }
     let server = Server::start(Behaviour::Echo).unwrap();
     let proxy = Proxy::start(server.addr()).unwrap();
-    let (handle, _incoming) = builder(&proxy.url(), quick().heartbeat(pulse(200, 200)))
+    let (handle, incoming) = builder(&proxy.url(), quick().heartbeat(pulse(200, 200)))
         .incoming_limit(2, 1 << 20)
         .spawn()
         .unwrap();
@@ -267,12 +268,26 @@ fn a_host_that_vanishes_while_nobody_reads() {
         handle.try_send(format!("{number}")).unwrap();
     }
     until("paused", || handle.stats().received == 2);
-    server.drop_all();
-    // The end itself lies behind what nobody takes; a write meets the reset.
-    until("noticed", || {
-        let _ = handle.try_send("probe");
-        handle.stats().disconnected == 1
-    });
+    proxy.set(Mode::BlackHole);
+    // Loopback acknowledges until its buffers are full.
+    let sender = handle.clone();
+    let load = std::thread::spawn(move || while sender.send(vec![0; 60_000]).is_ok() {});
+    let timed_out = Cause::Socket(SocketError::TimedOut);
+    ended_by(&handle, timed_out);
+    handle.disconnect();
+    load.join().unwrap();
+    // What came in before is still there; then the next connection is read as ever.
+    proxy.set(Mode::Pass);
+    for number in 0..2 {
+        let message = incoming.recv_timeout(SOON).unwrap();
+        assert_eq!(message.as_text(), Some(format!("{number}").as_str()));
+    }
+    handle.start();
+    for _ in 0..10 {
+        handle.try_send("again").unwrap();
+        let message = incoming.recv_timeout(SOON).unwrap();
+        assert_eq!(message.as_text(), Some("again"));
+    }
 }
 
 #[test]

@@ -148,6 +148,16 @@ fn an_unreachable_host() {
 }
 
 #[test]
+fn all_addresses_of_a_name_are_tried() {
+    let server = Server::start(Behaviour::Echo).unwrap();
+    // Usually ::1 too, where nobody listens.
+    let url = format!("ws://localhost:{}/", server.addr().port());
+    let (handle, _incoming) = link(&url, quick().connect_deadline(SOON).patience(SOON));
+    connected(&handle);
+    assert_eq!(handle.stats().dials, 1);
+}
+
+#[test]
 fn accepts_and_drops() {
     let server = Server::start(Behaviour::Echo).unwrap();
     let proxy = Proxy::start(server.addr()).unwrap();
