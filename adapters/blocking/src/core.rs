@@ -105,10 +105,6 @@ impl<M: Payload> Core<M> {
     /// Takes actions and fates out of the link.
     pub(crate) fn collect(&mut self) {
         while let Some(action) = self.link.poll_action() {
-            if let Action::Changed(change) = action {
-                log(change, self.link.status().attempt, self.detail.as_deref());
-                continue;
-            }
             let again = matches!(action, Action::Flush(_)) && self.actions.back() == Some(&action);
             if !again {
                 self.actions.push_back(action);
@@ -127,7 +123,6 @@ impl<M: Payload> Core<M> {
 
     /// The end of an attempt or connection.
     pub(crate) fn ended(&mut self, now: Instant, epoch: Epoch, ended: Ended) {
-        tracing::debug!(target: "redial", %epoch, cause = %ended.closure.cause, detail = ended.detail, "ended");
         self.detail = Some(ended.detail);
         self.handle(now, Event::Closed(epoch, ended.closure));
     }
@@ -259,14 +254,5 @@ impl<M: Payload> Inbox<M> {
     /// Whether a pause of reading may end: half of the room is free again.
     pub(crate) fn is_low(&self) -> bool {
         self.deaf || self.messages.len() <= self.limit / 2 && self.bytes <= self.byte_limit / 2
-    }
-}
-
-fn log(change: redial::Change, attempt: u32, detail: Option<&str>) {
-    let (from, to) = (change.from.name(), change.to.name());
-    if let Some(cause) = change.cause {
-        tracing::info!(target: "redial", from, to, attempt, %cause, detail, "changed");
-    } else {
-        tracing::info!(target: "redial", from, to, attempt, "changed");
     }
 }

@@ -79,12 +79,13 @@ impl<W: Wire> Driver<W> {
             if self.shared.read(over) {
                 return;
             }
+            let paused = matches!(&self.transport, Transport::Open(open) if open.paused);
             let again =
                 matches!(&self.transport, Transport::Open(open) if open.readable && !open.paused);
             let sleep = if again {
                 Some(Duration::ZERO)
             } else {
-                self.shared.fall_asleep(self.timer())
+                self.shared.fall_asleep(self.timer(), paused)
             };
             let polled = self.poll.poll(&mut events, sleep);
             self.shared.awake();
@@ -121,14 +122,16 @@ impl<W: Wire> Driver<W> {
 
     /// Commands that waited, and the deadlines that `now` has passed.
     fn tick(&mut self, now: Instant) {
-        let excused =
-            matches!(&self.transport, Transport::Open(open) if open.paused && open.pinged);
-        let epoch = self.epoch();
+        let mut open = match &mut self.transport {
+            Transport::Open(open) if open.paused => Some(open),
+            _ => None,
+        };
         self.shared.with(|core, _| {
             if core.link.poll_timeout().is_some_and(|due| due <= now) {
-                if let (true, Some(epoch)) = (excused, epoch) {
-                    // It is we who don't read: an answer may wait behind what nobody takes.
-                    core.handle(now, Event::Frame(epoch, ALIVE));
+                if let Some(open) = open.take_if(|open| open.pinged) {
+                    // It is we who don't read: the answer may wait behind what nobody takes.
+                    open.pinged = false;
+                    core.handle(now, Event::Frame(open.epoch, ALIVE));
                 }
                 core.handle(now, Event::Tick);
             }
@@ -163,7 +166,8 @@ impl<W: Wire> Driver<W> {
     fn act(&mut self) {
         while let Some(action) = self.shared.with(|core, _| core.actions.pop_front()) {
             match action {
-                Action::Abort(epoch) if self.is(epoch) => self.transport = Transport::None,
+                Action::Changed(change) => log(change),
+                Action::Abort(epoch) if self.is(epoch) => drop(self.take_transport()),
                 Action::Close(epoch) => self.put(epoch, |open| {
                     open.closing = true;
                     open.wire.close()
@@ -186,7 +190,7 @@ impl<W: Wire> Driver<W> {
                     refresh,
                     ..
                 } => self.begin(epoch, false, attempt, refresh),
-                // Of a connection that has ended, or told when it was taken.
+                // Of a connection that has ended.
                 _ => {}
             }
         }
@@ -357,13 +361,21 @@ impl<W: Wire> Driver<W> {
         }
     }
 
+    /// Lets go of the attempt or connection.
+    fn take_transport(&mut self) -> Transport<W> {
+        self.shared.with(|core, _| core.inbox.paused = false);
+        std::mem::replace(&mut self.transport, Transport::None)
+    }
+
     /// The attempt or connection is over.
     pub(crate) fn fail(&mut self, ended: Ended) {
-        let (epoch, probe) = match std::mem::replace(&mut self.transport, Transport::None) {
+        let (epoch, probe) = match self.take_transport() {
             Transport::None => return,
             Transport::Dialling(dial) => (dial.epoch, dial.probe),
             Transport::Open(open) => (open.epoch, false),
         };
+        let cause = ended.closure.cause;
+        tracing::debug!(target: "redial", %epoch, %cause, detail = ended.detail, "ended");
         self.shared.with(|core, now| {
             if probe {
                 core.detail = Some(ended.detail);
@@ -372,5 +384,14 @@ impl<W: Wire> Driver<W> {
                 core.ended(now, epoch, ended);
             }
         });
+    }
+}
+
+fn log(change: redial::Change) {
+    let (from, to) = (change.from.name(), change.to.name());
+    if let Some(cause) = change.cause {
+        tracing::info!(target: "redial", from, to, %cause, "changed");
+    } else {
+        tracing::info!(target: "redial", from, to, "changed");
     }
 }

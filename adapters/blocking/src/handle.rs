@@ -112,7 +112,8 @@ impl<M: Payload> Handle<M> {
     /// Waits until the status satisfies `condition`; `None` when `timeout` passed first.
     ///
     /// It is asked after every change, but what comes and goes within one turn of the link's
-    /// thread is not seen; [`stats`](Self::stats) counts that too.
+    /// thread is not seen; [`stats`](Self::stats) counts that too. It is asked under the link's
+    /// lock: it must not use a handle.
     pub fn wait(&self, condition: impl Fn(&Status) -> bool, timeout: Duration) -> Option<Status> {
         self.shared
             .wait_for(Moment::now().checked_add(timeout), |core| {

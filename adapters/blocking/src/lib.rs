@@ -87,7 +87,8 @@ pub fn websocket(url: &str) -> Result<Builder<WebSocket>, RequestError> {
 ///
 /// Each frame is a length of 4 bytes, big endian, and that many bytes: a tag of one byte (0 data,
 /// 1 ping, 2 pong, 3 close) and the body, which is the payload of data, the nonce of 8 bytes of a
-/// ping, brought back by its pong, and nothing of a close, after which the connection ends.
+/// ping, brought back by its pong, and nothing of a close, after which the connection ends. A server's
+/// close frame counts as the WebSocket code 1000: by default the link closes and does not dial.
 ///
 /// # Errors
 ///

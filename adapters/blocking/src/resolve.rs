@@ -35,8 +35,8 @@ impl Resolver {
             .name("redial-resolver".to_owned())
             .spawn(move || {
                 let found = (host.as_str(), port).to_socket_addrs();
-                answer(found.map(Iterator::collect));
                 drop(running);
+                answer(found.map(Iterator::collect));
             })
             .map(drop)
     }
@@ -48,5 +48,24 @@ struct Running(Arc<AtomicUsize>);
 impl Drop for Running {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+
+    #[test]
+    fn lookups_that_hang_are_bounded() {
+        let resolver = Resolver::default();
+        let (tell, told) = channel();
+        let answer = move |found: io::Result<Vec<SocketAddr>>| tell.send(found.is_ok()).unwrap();
+        let begun = resolver.look_up("127.0.0.1".to_owned(), 80, answer);
+        assert!(begun.is_ok() && told.recv().unwrap());
+        resolver.running.store(MOST, Ordering::Relaxed);
+        let begun = resolver.look_up("127.0.0.1".to_owned(), 80, |_| ());
+        assert!(begun.is_err());
+        assert_eq!(resolver.running.load(Ordering::Relaxed), MOST);
     }
 }

@@ -172,12 +172,12 @@ impl<M: Payload> Shared<M> {
     }
 
     /// The thread has nothing to do: how long it may sleep; zero if there is something after all.
-    pub(crate) fn fall_asleep(&self, timer: Option<Instant>) -> Option<Duration> {
+    pub(crate) fn fall_asleep(&self, timer: Option<Instant>, paused: bool) -> Option<Duration> {
         let mut core = self.lock();
         let busy = !core.actions.is_empty()
             || !core.answers.is_empty()
             || !core.commands.is_empty()
-            || (core.inbox.paused && core.inbox.is_low());
+            || (paused && core.inbox.is_low());
         if busy {
             return Some(Duration::ZERO);
         }

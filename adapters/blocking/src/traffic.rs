@@ -191,7 +191,10 @@ impl<W: Wire> Driver<W> {
             open.readable = true;
             open.blocked = true;
         }
-        self.receive(self.shared.clock.now());
+        let now = self.shared.clock.now();
+        while matches!(&self.transport, Transport::Open(open) if open.readable && !open.paused) {
+            self.receive(now);
+        }
         self.fail(ended);
     }
 }

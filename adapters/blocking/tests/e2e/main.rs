@@ -1,0 +1,14 @@
+//! Links against real servers and proxies that misbehave.
+
+#![cfg(feature = "tungstenite")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod framed;
+mod handle;
+mod outages;
+mod provider;
+mod refusals;
+mod tls;
