@@ -60,7 +60,7 @@
 //! This program, `examples/custom_runtime.rs`, uses plain sockets and no adapter:
 //!
 //! ```no_run
-//! (compiled and run by the continuous integration)
+#![doc = include_str!("../examples/custom_runtime.rs")]
 //! ```
 //!
 //! # Features
