@@ -6,10 +6,18 @@ use common::{QUIET, SOON, assert_fin, assert_reads};
 use redial_faults::{Behaviour, Frame, FramedServer};
 use std::io::Write;
 
+const DATA: u8 = 0;
+const PING: u8 = 1;
+const PONG: u8 = 2;
+const CLOSE: u8 = 3;
+
+fn tagged(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 1).unwrap();
+    [&length.to_be_bytes(), &[tag][..], body].concat()
+}
+
 fn frame(payload: &[u8]) -> Vec<u8> {
-    let mut bytes = u32::try_from(payload.len()).unwrap().to_be_bytes().to_vec();
-    bytes.extend_from_slice(payload);
-    bytes
+    tagged(DATA, payload)
 }
 
 #[test]
@@ -32,7 +40,10 @@ fn echoes_frames_however_they_are_cut() {
     assert_eq!(server.ledger().missing(1..3), 0);
     server.send_all("news");
     assert_reads(&mut client, &frame(b"news"));
+    client.write_all(&tagged(PING, &[7; 8])).unwrap();
+    assert_reads(&mut client, &tagged(PONG, &[7; 8]));
     server.close_all(1000, "");
+    assert_reads(&mut client, &tagged(CLOSE, &[]));
     assert_fin(&mut client);
     assert!(server.wait_closed(SOON));
 }
@@ -45,7 +56,7 @@ fn follows_its_script() {
     ]))
     .unwrap();
     let mut client = common::tcp(server.addr());
-    assert_reads(&mut client, &[0, 0, 0, 2, b'h', b'i', 1, 2]);
+    assert_reads(&mut client, &[0, 0, 0, 3, DATA, b'h', b'i', 1, 2]);
     // A length that no message has ends the connection.
     client.write_all(&[255; 4]).unwrap();
     assert!(server.wait_closed(SOON));
