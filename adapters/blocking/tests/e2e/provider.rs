@@ -76,6 +76,9 @@ fn a_provider_that_fails_and_one_that_hangs() {
     release.send(()).unwrap();
     connected(&handle);
     assert_eq!(server.handshakes(), 1);
+    // Nobody has dialled where the late answer led.
+    let words = handle.last_error().unwrap();
+    assert!(!words.contains("127.0.0.1:1:"), "{words}");
 }
 
 #[test]
