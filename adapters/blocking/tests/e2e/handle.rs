@@ -4,8 +4,10 @@ use std::sync::mpsc::{RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use redial_blocking::redial::cause::SocketError;
+use redial_blocking::redial::config::Preflight;
 use redial_blocking::redial::outbox::{Limits, Overflow, RefusedReason};
 use redial_blocking::redial::{Cause, Hint, Outcome, Phase, SendOptions};
+use redial_blocking::{Handle, Message};
 use redial_faults::{Behaviour, Mode, Proxy, Server};
 
 use crate::common::{SOON, builder, connected, ended_by, link, ms, pulse, quick, until, wait};
@@ -71,6 +73,44 @@ fn disconnects_in_each_state() {
 }
 
 #[test]
+fn disconnects_where_nothing_is_dialled() {
+    let server = Server::start(Behaviour::Http {
+        status: 403,
+        headers: Vec::new(),
+    })
+    .unwrap();
+    let proxy = Proxy::start(server.addr()).unwrap();
+    let closed = |handle: &Handle<Message>| {
+        handle.try_send("back").ok();
+        handle.disconnect();
+        let status = handle.status();
+        assert_eq!((status.phase, status.queued), (Phase::Closed, 0));
+        assert_eq!(handle.wait(|s| s.phase != Phase::Closed, ms(50)), None);
+    };
+    let (failed, _incoming) = link(&proxy.url(), quick());
+    wait(&failed, |status| status.phase == Phase::Failed);
+    closed(&failed);
+    proxy.set(Mode::StallHandshake);
+    let (offline, _incoming) = link(&proxy.url(), quick());
+    offline.hint(Hint::Offline);
+    wait(&offline, |status| status.phase == Phase::Offline);
+    closed(&offline);
+    let (draining, _incoming) = link(&proxy.url(), quick());
+    draining.try_send("stuck").unwrap();
+    let other = draining.clone();
+    let drain = std::thread::spawn(move || other.drain(SOON));
+    wait(&draining, |status| status.phase == Phase::Draining);
+    closed(&draining);
+    assert_eq!(drain.join().unwrap().len(), 1);
+    proxy.set(Mode::Refuse);
+    let preflight = Preflight::default();
+    let (probing, _incoming) = link(&proxy.url(), quick().preflight(Some(preflight)));
+    assert_eq!(wait(&probing, |s| s.phase == Phase::Probing).queued, 0);
+    closed(&probing);
+    assert_eq!(probing.stats().dials, 0);
+}
+
+#[test]
 fn the_last_drop_closes_with_1000() {
     let server = Server::start(Behaviour::Sink).unwrap();
     let (handle, mut incoming) = link(&server.url(), quick());
@@ -105,6 +145,8 @@ fn the_last_drop_ends_the_thread_in_every_state() {
         if mode == Mode::Pass {
             handle.disconnect();
             wait(&handle, |status| status.phase == Phase::Closed);
+            // Time for the thread to fall asleep with nothing left to do.
+            assert_eq!(handle.wait(|s| s.phase != Phase::Closed, ms(100)), None);
         }
         drop(handle);
         // Disconnected says that the thread has ended.
@@ -174,7 +216,7 @@ fn sends_wait_for_room() {
     // Fates are thrown away while nobody wants them, so that the queue never fills up with them.
     let sender = handle.clone();
     let thread = std::thread::spawn(move || {
-        (10..100).all(|number| sender.send(format!("{number}")).is_ok())
+        (10..100).all(|number| sender.send_timeout(format!("{number}"), SOON).is_ok())
     });
     proxy.set(Mode::Pass);
     assert!(thread.join().unwrap());

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use redial_blocking::redial::outbox::Limits;
-use redial_blocking::redial::{Cause, Phase, cause::SocketError, heartbeat::Pulse};
+use redial_blocking::redial::{Cause, Outcome, Phase, cause::SocketError, heartbeat::Pulse};
 use redial_faults::{Behaviour, Mode, Proxy, Server};
 
 use crate::common::{SOON, builder, connected, ended_by, link, ms, pulse, quick, wait};
@@ -57,7 +57,7 @@ fn a_restart_keeps_the_queue_in_order() {
     for number in 1..=10_000 {
         let fate = fates.recv_timeout(SOON).unwrap();
         assert_eq!(fate.id.number(), number);
-        assert_eq!(fate.outcome, redial_blocking::redial::Outcome::Written);
+        assert_eq!(fate.outcome, Outcome::Written);
     }
 }
 
@@ -169,6 +169,21 @@ fn accepts_and_drops() {
     proxy.set(Mode::Pass);
     let echo = incoming.recv_timeout(SOON).unwrap();
     assert_eq!(echo.as_text(), Some("1 persistent"));
+}
+
+#[test]
+fn what_may_not_have_left_is_not_called_written() {
+    let server = Server::start(Behaviour::Ignore).unwrap();
+    let (handle, _incoming) = link(&server.url(), quick());
+    let fates = handle.fates();
+    connected(&handle);
+    // More than the buffers of the kernel take from a server that does not read.
+    let large = vec![5; 12 << 20];
+    let id = handle.try_send(large.clone()).unwrap();
+    ended_by(&handle, Cause::PongTimeout);
+    let fate = fates.recv_timeout(SOON).unwrap();
+    assert_eq!((fate.id, fate.outcome), (id, Outcome::Unknown));
+    assert!(fate.payload.unwrap().as_bytes() == large);
 }
 
 #[test]

@@ -51,10 +51,10 @@ fn a_provider_that_fails_and_one_that_hangs() {
         calls += 1;
         match calls {
             1 => Err(Failure::new("the vault is sealed")),
-            // A good answer, long after its attempt has ended.
+            // An answer long after its attempt has ended.
             2 => {
                 let _ = hang.recv();
-                Ok(Request::websocket("ws://127.0.0.1:1/late").unwrap())
+                Err(Failure::new("too late"))
             }
             _ => Ok(Request::websocket(&url).unwrap()),
         }
@@ -76,6 +76,8 @@ fn a_provider_that_fails_and_one_that_hangs() {
     release.send(()).unwrap();
     connected(&handle);
     assert_eq!(server.handshakes(), 1);
+    // The attempt under way was not taken for the one of the late answer.
+    assert_ne!(handle.last_error().as_deref(), Some("too late"));
 }
 
 #[test]
