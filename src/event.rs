@@ -55,6 +55,9 @@ pub enum Frame {
     /// A pong, with the nonce it carries. One without a nonce answers the outstanding ping;
     /// a wrong or late one gives no round trip.
     Pong(Option<u64>),
+    /// A part of a frame, or input that waits unread because the application takes nothing: a
+    /// sign of life, and nothing else.
+    Part,
 }
 
 /// How an attempt or a connection ended.

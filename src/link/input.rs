@@ -67,6 +67,7 @@ impl State {
                 self.current.useful = true;
                 self.prove(cx.config);
             }
+            Frame::Part => self.current.heartbeat.alive(self.now),
             Frame::Ping => {
                 self.current.heartbeat.alive(self.now);
                 self.outputs.bits |= bit::ANSWER_PING;

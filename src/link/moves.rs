@@ -296,6 +296,7 @@ impl State {
         if closing {
             let asked = matches!(closure.cause, Cause::CloseTimeout);
             let cause = if asked {
+                self.last_cause = Some(Cause::CloseTimeout);
                 Cause::CloseTimeout
             } else {
                 Cause::Requested

@@ -199,7 +199,7 @@ impl State {
                 match frame {
                     // The first one may prove the connection.
                     Frame::Data if !self.current.useful => return false,
-                    Frame::Data => self.current.heartbeat.alive(self.now),
+                    Frame::Data | Frame::Part => self.current.heartbeat.alive(self.now),
                     Frame::Pong(nonce) => {
                         self.current.heartbeat.pong(self.now, nonce);
                     }

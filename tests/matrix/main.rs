@@ -149,7 +149,7 @@ fn gone(cause: Cause) -> Closure {
 /// The rows, in the order of [`PHASES`]. A cell is what follows: phases with a capital,
 /// actions in small letters.
 #[rustfmt::skip]
-const TABLE: [(&str, Input, [&str; 12]); 27] = [
+const TABLE: [(&str, Input, [&str; 12]); 28] = [
     ("tick early", |_| Event::Tick, [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."]),
     ("reached", Event::Reached,
         [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."]),
@@ -169,6 +169,8 @@ const TABLE: [(&str, Input, [&str; 12]); 27] = [
     ("ping", |e| Event::Frame(e, Frame::Ping),
         [".", ".", ".", "pong", "pong", ".", ".", ".", ".", "pong", "pong", "."]),
     ("pong", |e| Event::Frame(e, Frame::Pong(None)),
+        [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."]),
+    ("part", |e| Event::Frame(e, Frame::Part),
         [".", ".", ".", ".", ".", ".", ".", ".", ".", ".", ".", "."]),
     ("progress", |e| Event::Progress(e, 9),
         [".", ".", ".", ".", ".", ".", ".", ".", ".", "flush", ".", "."]),
@@ -286,7 +288,7 @@ fn every_input_in_every_phase_does_what_the_table_says() {
 
 #[test]
 fn every_event_of_a_stale_epoch_does_nothing_in_every_phase() {
-    let of_epochs: [Input; 11] = [
+    let of_epochs: [Input; 12] = [
         Event::Reached,
         Event::Opened,
         Event::Ready,
@@ -294,6 +296,7 @@ fn every_event_of_a_stale_epoch_does_nothing_in_every_phase() {
         |e| Event::Frame(e, Frame::Data),
         |e| Event::Frame(e, Frame::Ping),
         |e| Event::Frame(e, Frame::Pong(None)),
+        |e| Event::Frame(e, Frame::Part),
         |e| Event::Progress(e, 9),
         |e| Event::Probed(e, true),
         Event::Permit,

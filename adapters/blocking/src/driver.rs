@@ -18,7 +18,7 @@ use crate::request::{Request, Scheme};
 use crate::resolve::Resolver;
 use crate::shared::Shared;
 use crate::stream::Stream;
-use crate::traffic::{ALIVE, Connection};
+use crate::traffic::Connection;
 use crate::wire::{Inbound, Sizes, Step, Wire};
 
 /// The token of the waker; those of sockets follow.
@@ -131,7 +131,7 @@ impl<W: Wire> Driver<W> {
                 if let Some(open) = open.take_if(|open| open.pinged) {
                     // It is we who don't read: the answer may wait behind what nobody takes.
                     open.pinged = false;
-                    core.handle(now, Event::Frame(open.epoch, ALIVE));
+                    core.handle(now, Event::Frame(open.epoch, redial::Frame::Part));
                 }
                 core.handle(now, Event::Tick);
             }

@@ -3,7 +3,7 @@
 //! Each frame is a length of 4 bytes, big endian, and that many bytes: a tag of one byte and
 //! the body. Tags are 0 data (the body is the payload), 1 ping and 2 pong (the body is a nonce
 //! of 8 bytes, which the pong brings back), 3 close (no body; a FIN follows it). A close frame
-//! counts as the WebSocket code 1000: the peer is done, so the link closes and does not dial.
+//! counts as the WebSocket code 1005, a close without a code: the link dials again.
 
 use std::io::{ErrorKind, Read, Write};
 
@@ -153,7 +153,7 @@ impl Framed {
                 let nonce = nonce(body).ok_or_else(|| broken("a pong without nonce"))?;
                 Inbound::Pong(Some(u64::from_be_bytes(nonce)))
             }
-            Some((&CLOSE, [])) => return Err(Ended::new(Cause::Close(1000), "a close frame")),
+            Some((&CLOSE, [])) => return Err(Ended::new(Cause::Close(1005), "a close frame")),
             Some((tag, _)) => return Err(broken(&format!("a frame with the tag {tag}"))),
             None => return Err(broken("an empty frame")),
         };

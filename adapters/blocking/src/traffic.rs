@@ -12,10 +12,6 @@ use crate::wire::{Inbound, Wire};
 const BATCH: usize = 256;
 /// Bytes put before they are written.
 const CHUNK: usize = 32 << 10;
-/// A nonce that no ping carries, as those of the core count up from 1 in 32 bits: a pong with it
-/// is a sign of life and nothing else.
-pub(crate) const ALIVE: Frame = Frame::Pong(Some(u64::MAX));
-
 /// An open connection.
 #[expect(
     clippy::struct_excessive_bools,
@@ -94,7 +90,7 @@ impl<W: Wire> Driver<W> {
         self.shared.with(|core, _| {
             if moved && batch.is_empty() {
                 // A part of a long message is a sign of life too.
-                core.handle(now, Event::Frame(epoch, ALIVE));
+                core.handle(now, Event::Frame(epoch, Frame::Part));
             }
             for inbound in batch.drain(..) {
                 let frame = match inbound {

@@ -56,7 +56,7 @@ impl Driver {
         } else if self.conduct.is_open() {
             match draw.below(12) {
                 0..=3 => Event::Frame(epoch, Frame::Data),
-                4 => Event::Frame(epoch, Frame::Ping),
+                4 => Event::Frame(epoch, draw.pick(&[Frame::Ping, Frame::Part])),
                 5 => Event::Frame(epoch, Frame::Pong(self.conduct.nonce())),
                 6 => Event::Ready(epoch),
                 7 => match self.conduct.last_commit() {
@@ -160,7 +160,7 @@ impl Driver {
             8 | 9 => Event::Ready(epoch),
             10..=12 => Event::Closed(epoch, decode::closure(draw)),
             13 => Event::Frame(epoch, Frame::Data),
-            14 => Event::Frame(epoch, Frame::Ping),
+            14 => Event::Frame(epoch, draw.pick(&[Frame::Ping, Frame::Part])),
             15 => {
                 let nonce = draw.pick(&[None, self.conduct.nonce(), Some(0), Some(u64::MAX)]);
                 Event::Frame(epoch, Frame::Pong(nonce))

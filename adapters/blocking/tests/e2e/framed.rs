@@ -23,9 +23,8 @@ fn carries_messages_over_an_outage() {
     handle.try_send("2 later").unwrap();
     assert_eq!(incoming.recv_timeout(SOON).unwrap(), b"2 later");
     server.close_all(1000, "");
-    let status = ended_by(&handle, Cause::Close(1000));
-    assert_eq!(status.phase, Phase::Closed);
-    handle.start();
+    // A close frame has no code here: the link dials again.
+    ended_by(&handle, Cause::Close(1005));
     connected(&handle);
     handle.disconnect();
     wait(&handle, |status| status.phase == Phase::Closed);

@@ -153,9 +153,8 @@ where
     fn tick<S: Seat<D::Message>>(&mut self, now: Instant, seat: &mut S) {
         if let Some(line) = self.line.as_ref().filter(|_| self.paused) {
             // The application doesn't read, so there may be a sign of life in what it leaves
-            // unread. No ping has this nonce: it is no round trip.
-            let unread = Frame::Pong(Some(u64::MAX));
-            self.events.push(Event::Frame(line.epoch, unread));
+            // unread.
+            self.events.push(Event::Frame(line.epoch, Frame::Part));
         }
         self.events.push(Event::Tick);
         self.feed(now, seat);

@@ -135,7 +135,7 @@ impl Codec for TcpCodec {
                 Decoded::Ping
             }
             Frame::Pong(nonce) => Decoded::Pong(Some(nonce)),
-            Frame::Close => Decoded::Close(Cause::Close(1000).into()),
+            Frame::Close => Decoded::Close(Cause::Close(1005).into()),
         }
     }
 
