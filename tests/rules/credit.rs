@@ -105,3 +105,25 @@ fn credit_is_earned_by_frames_and_capped() {
         Some(u32::try_from(driver.dials.len()).expect("few"))
     );
 }
+
+#[test]
+fn credit_pays_for_lost_connections_and_not_for_failed_dials() {
+    let server = |n: usize, _| match n {
+        0 => Answer::brief(secs(7200), true),
+        _ => Answer::refuse(),
+    };
+    let driver = against(Config::default(), 1, secs(7300), server);
+    let attempts: Vec<_> = driver
+        .actions
+        .iter()
+        .filter_map(|(_, action)| match action {
+            redial::Action::Connect { attempt, .. } => Some(*attempt),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(
+        attempts[..4],
+        [1, 1, 2, 3],
+        "the loss is free, the refusals count"
+    );
+}

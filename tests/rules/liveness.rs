@@ -148,6 +148,19 @@ fn rule_07_a_sleep_over_an_outstanding_ping_pings_once_more() {
 }
 
 #[test]
+fn rule_07_only_the_first_of_two_sleeps_is_forgiven() {
+    let (mut driver, _) = Driver::connected(Config::default());
+    assert!(pings(&driver.pass(secs(20))));
+    assert!(pings(&driver.sleep(secs(3600))));
+    driver.sleep(secs(3600));
+    assert_ne!(
+        driver.link.phase(),
+        Phase::Connected,
+        "two pings, two hours, no life"
+    );
+}
+
+#[test]
 fn rule_07_a_sleep_while_waiting_dials_once() {
     let mut driver = Driver::default_link();
     let epoch = driver.start();
@@ -164,6 +177,8 @@ fn rule_08_every_connection_starts_with_a_fresh_heartbeat() {
     assert!(pings(&driver.pass(secs(20))));
     driver.close(epoch, Cause::Lost);
     let epoch = driver.dialled();
+    // The handshake takes its time, which is no silence of the connection.
+    driver.pass(secs(5));
     driver.tell(Event::Opened(epoch));
     let opened = driver.now;
     assert_eq!(driver.link.status().round_trip, None);
