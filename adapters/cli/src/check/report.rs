@@ -93,7 +93,7 @@ fn as_json(tried: &Tried) -> Value {
     let mut step = json!({
         "step": tried.step.name(),
         "ok": tried.outcome.is_ok(),
-        "ms": tried.took.as_secs_f64() * 1e3,
+        "ms": (tried.took.as_secs_f64() * 1e6).round() / 1e3,
     });
     match &tried.outcome {
         Ok(detail) => step["detail"] = json!(detail),

@@ -106,11 +106,14 @@ impl Report {
     fn account(&self, text: &mut String) {
         let t = &self.totals;
         let missing = t.unknown - t.unknown_delivered;
-        let unknown = format!(
-            "in doubt, by the link's own word: {} arrived, {} did not",
-            number(t.unknown_delivered),
-            number(missing)
-        );
+        let unknown = match t.unknown {
+            0 => "in doubt, by the link's own word".to_owned(),
+            _ => format!(
+                "in doubt, by the link's own word: {} arrived, {} did not",
+                number(t.unknown_delivered),
+                number(missing)
+            ),
+        };
         line(text, "");
         line(text, &style("  messages").bold().to_string());
         let rows = [
