@@ -217,6 +217,12 @@ impl Server {
         self.tally.read(|counts| counts.kept.clone())
     }
 
+    /// What [`received`](Self::received) gives, without its first `skip` payloads.
+    pub fn received_after(&self, skip: usize) -> Vec<Vec<u8>> {
+        self.tally
+            .read(|counts| counts.kept.get(skip..).unwrap_or_default().to_vec())
+    }
+
     /// How many data messages arrived until now.
     pub fn received_count(&self) -> u64 {
         self.tally.read(|counts| counts.received)

@@ -1,0 +1,132 @@
+//! Our end of the server's process: start, follow, kill.
+
+use super::account::Account;
+use serde_json::Value;
+use std::io::{self, BufRead, BufReader, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the process may take to say something that it was asked for.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The account of the whole demonstration, which every life of the server adds to.
+pub(super) type Shared = Arc<Mutex<Account>>;
+
+/// One life of the server. Dropping it kills it.
+pub(super) struct Process {
+    child: Child,
+    orders: ChildStdin,
+    answers: Receiver<Answer>,
+    reader: Option<JoinHandle<u64>>,
+    /// Where it listens.
+    pub(super) address: SocketAddr,
+}
+
+enum Answer {
+    Listening(SocketAddr),
+    Counted(u64),
+}
+
+impl Process {
+    /// Starts this very program again as a server, and waits until it can be dialled.
+    pub(super) fn start(listen: SocketAddr, account: &Shared) -> io::Result<Self> {
+        let mut child = Command::new(std::env::current_exe()?)
+            .args(["demo-server", "--listen", &listen.to_string()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let (Some(orders), Some(told)) = (child.stdin.take(), child.stdout.take()) else {
+            return Err(io::Error::other("the server has no pipes"));
+        };
+        let (tell, answers) = channel();
+        let account = Arc::clone(account);
+        let reader = std::thread::spawn(move || follow(told, &account, &tell));
+        let mut process = Self {
+            child,
+            orders,
+            answers,
+            reader: Some(reader),
+            address: listen,
+        };
+        match process.answers.recv_timeout(PATIENCE) {
+            Ok(Answer::Listening(address)) => process.address = address,
+            _ => return Err(io::Error::other("the server did not start")),
+        }
+        Ok(process)
+    }
+
+    /// The number of the process.
+    pub(super) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Kills the process at once, as `kill -9` does, and enters what it had told until then.
+    pub(super) fn kill(mut self) -> io::Result<()> {
+        self.end()
+    }
+
+    /// Waits until everything that it has received is entered, then ends it. Gives whether it
+    /// counted as many as were told.
+    pub(super) fn settle(mut self) -> io::Result<bool> {
+        writeln!(self.orders, "{{\"count\":true}}")?;
+        let Ok(Answer::Counted(counted)) = self.answers.recv_timeout(PATIENCE) else {
+            return Err(io::Error::other("the server did not give its count"));
+        };
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(self.read() == Some(counted))
+    }
+
+    fn end(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.read();
+        Ok(())
+    }
+
+    /// Waits for the end of its stdout; how many arrivals it told.
+    fn read(&mut self) -> Option<u64> {
+        self.reader.take()?.join().ok()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended before; then there is nothing left to do.
+        let _ = self.end();
+    }
+}
+
+/// Enters every arrival, passes on every answer; gives how many arrivals there were.
+fn follow(told: ChildStdout, account: &Shared, tell: &Sender<Answer>) -> u64 {
+    let mut arrivals = 0;
+    for line in BufReader::new(told).lines() {
+        let Ok(line) = line else {
+            break;
+        };
+        // A line that the kill cut short was not told.
+        let Ok(value) = serde_json::from_str::<Value>(&line) else {
+            continue;
+        };
+        if let Some(numbers) = value["got"].as_array() {
+            let mut account = account.lock().unwrap_or_else(PoisonError::into_inner);
+            for number in numbers.iter().filter_map(Value::as_u64) {
+                account.arrived(number);
+                arrivals += 1;
+            }
+        }
+        let listening = value["listening"].as_str().and_then(|a| a.parse().ok());
+        let answer = listening
+            .map(Answer::Listening)
+            .or_else(|| value["counted"].as_u64().map(Answer::Counted));
+        if let Some(answer) = answer {
+            // Nobody waits for it any more: fine.
+            let _ = tell.send(answer);
+        }
+    }
+    arrivals
+}
