@@ -89,7 +89,7 @@ async fn cut_every(period: Duration, seed: u64) -> (f64, u64, Stats) {
                 match since {
                     None if up => since = Some(Instant::now()),
                     Some(at) if !up => {
-                        connected += Instant::now() - at;
+                        connected += at.elapsed();
                         since = None;
                     }
                     _ => {}

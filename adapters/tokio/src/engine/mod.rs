@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use redial::rng::Seeded;
-use redial::{Action, Change, Epoch, Event, Frame, Instant, Link, Phase};
+use redial::{Action, Change, Epoch, Event, Frame, Instant, Link, Phase, Status};
 
 pub(crate) use self::line::Room;
 pub(crate) use self::seat::Seat;
@@ -205,7 +205,7 @@ where
     fn perform<S: Seat<D::Message>>(&mut self, action: Action, seat: &mut S) {
         match action {
             Action::Changed(change) => {
-                log(change);
+                log(change, &seat.with(|link| link.status()));
                 seat.publish();
             }
             Action::Abort(epoch) => {
@@ -317,12 +317,14 @@ where
     }
 }
 
-fn log(change: Change) {
+fn log(change: Change, status: &Status) {
     let Change { from, to, cause } = change;
+    let attempt = status.attempt;
+    let delay = status.next_attempt_at.map(|at| at.since(status.since));
     if let Some(cause) = cause {
         let advice = cause.advice();
-        tracing::info!(target: "redial", %from, %to, %cause, advice, "changed");
+        tracing::info!(target: "redial", %from, %to, attempt, ?delay, %cause, advice, "changed");
     } else {
-        tracing::info!(target: "redial", %from, %to, "changed");
+        tracing::info!(target: "redial", %from, %to, attempt, ?delay, "changed");
     }
 }

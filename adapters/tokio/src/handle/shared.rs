@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
+use redial::outbox::RefusedReason;
 use redial::{
     Action, Command, Event, Fate, Instant, MessageId, Payload, Phase, Refused, SendOptions, Status,
 };
@@ -210,6 +211,12 @@ impl<M: Payload> Inner<M> {
         message: M,
         options: SendOptions,
     ) -> Result<MessageId, Refused<M>> {
+        // Fates that wait outside of the link are bounded as those in it are.
+        if self.fates.len() >= self.link.config().outbox().messages.saturating_mul(2) {
+            let reason = RefusedReason::Full;
+            let payload = message;
+            return Err(Refused { reason, payload });
+        }
         let sent = self.link.send(now, message, options);
         let Some(parked) = &self.parked else {
             return sent;

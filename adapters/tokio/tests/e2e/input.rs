@@ -32,8 +32,7 @@ async fn a_wrong_address_of_a_provider_is_its_failure() {
         let status = reach(&handle, Phase::Failed).await;
         assert_eq!(status.last_cause, Some(Cause::Credentials), "{url}");
         assert!(handle.last_error().is_some());
-        let stats = handle.stats();
-        assert_eq!(stats.dials, 1);
+        assert_eq!(handle.stats().dials, 1);
     }
 }
 
@@ -101,6 +100,29 @@ async fn broken_frames_are_told() {
         assert_eq!(incoming.recv().await, None);
         assert_eq!(server.dials(), 2);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fragments_and_pings_between_them_are_put_together() {
+    let raw = |bytes: &[u8]| Frame::Raw(bytes.to_vec());
+    let server = Server::start(Behaviour::SendFirst(vec![
+        Frame::Text("first".to_owned()),
+        raw(b"\x01\x02he"),
+        raw(b"\x89\x01p"),
+        raw(b"\x00\x02ll"),
+        raw(b"\x80\x01o"),
+        Frame::Text("last".to_owned()),
+    ]))
+    .unwrap();
+    let (handle, mut incoming) = link(&server.url(), quick());
+    for expected in ["first", "hello", "last"] {
+        assert_eq!(next(&mut incoming).await.as_text(), Some(expected));
+    }
+    assert!(server.wait_pongs(1, LONG));
+    // Pings of the server are answered on an idle connection too.
+    server.ping_all();
+    assert!(server.wait_pongs(2, LONG));
+    assert_eq!(handle.stats().dials, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
