@@ -21,7 +21,7 @@ mod codec;
 mod connector;
 mod engine;
 mod handle;
-#[cfg(feature = "net")]
+#[cfg(any(feature = "tungstenite", feature = "tcp"))]
 mod net;
 mod reconnecting;
 #[cfg(feature = "tcp")]
@@ -33,6 +33,8 @@ pub use self::builder::Builder;
 pub use self::codec::{Codec, Decoded, TooBig};
 pub use self::connector::{Attempt, Connector, Failure, cause_of_io};
 pub use self::handle::{Fates, Handle, Incoming};
+#[cfg(any(feature = "tungstenite", feature = "tcp"))]
+pub use self::net::Wire;
 pub use self::reconnecting::{Error, Reconnecting};
 #[cfg(feature = "tungstenite")]
 pub use self::websocket::{Message, websocket, websocket_with};

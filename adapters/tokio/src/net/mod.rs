@@ -4,4 +4,4 @@ mod dial;
 mod wire;
 
 pub(crate) use self::dial::dial;
-pub(crate) use self::wire::Wire;
+pub use self::wire::Wire;

@@ -120,6 +120,9 @@ async fn framed_tcp_lives_on_too() {
     }
     // Longer than silence and pong deadline together: pings are answered.
     until_round_trip(&handle).await;
+    // And so are those of the server.
+    server.ping_all();
+    assert!(server.wait_pongs(1, LONG));
     proxy.set(Mode::BlackHole);
     let status = until(&handle, "dead", |s| s.phase != Phase::Connected).await;
     assert_eq!(status.last_cause, Some(Cause::PongTimeout));

@@ -48,7 +48,7 @@ async fn a_slow_line_stays_up_with_more_offered_than_it_carries() {
         messages: 50,
         bytes: 50_000,
         overflow: Overflow::RejectNew,
-        window: 8 << 10,
+        window: 16 << 10,
         ..Limits::default()
     };
     let config = quick().outbox(limits).heartbeat(Pulse {
@@ -59,7 +59,7 @@ async fn a_slow_line_stays_up_with_more_offered_than_it_carries() {
     let (handle, _incoming) = websocket(proxy.url())
         .unwrap()
         .config(config.build().unwrap())
-        .unsent(4 << 10)
+        .unsent(8 << 10)
         .seed(1)
         .spawn();
     reach(&handle, Phase::Connected).await;
