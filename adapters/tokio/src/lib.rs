@@ -40,3 +40,7 @@ pub use self::reconnecting::{Error, Reconnecting};
 pub use self::websocket::{Message, websocket, websocket_with};
 
 pub use redial;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
