@@ -121,7 +121,7 @@ async fn while_failed_draining_and_closing() {
         .unwrap();
     let back = drained.await.unwrap().len() + disconnecting.await.unwrap().len() + again.len();
     assert!((1..=9).contains(&back), "{back}");
-    assert_eq!(handle.closed().await, Some(Cause::Requested));
+    assert_eq!(handle.closed().await, Some(Cause::CloseTimeout));
     let stats = handle.stats();
     assert_eq!(stats.accepted, 10);
     assert_eq!(stats.written + stats.returned + stats.unknown, 10);
