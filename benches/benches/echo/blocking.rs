@@ -94,14 +94,13 @@ fn handle(url: &str, size: usize, under_way: usize, time: Duration) -> u64 {
 /// From `try_send` on this thread to the message in a server's hands, on an idle link: the wake
 /// of the link's thread, the write, loopback, and the wake of the server's thread. Against the
 /// same with the bare library, which has one wake less.
-pub(crate) fn send_to_wire(url: &str) {
+pub(crate) fn send_to_wire() {
     const TIMES: usize = 2_000;
     let median = |mut micros: Vec<u128>| {
         micros.sort_unstable();
         (micros[micros.len() / 2], micros[micros.len() * 99 / 100])
     };
     let server = redial_faults::Server::start(redial_faults::Behaviour::Sink).expect("a server");
-    let _ = url;
     let mut seen = 0;
     let mut time = |send: &mut dyn FnMut()| {
         let mut micros = Vec::with_capacity(TIMES);

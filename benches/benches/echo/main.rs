@@ -4,7 +4,7 @@
 //! the machine does meets all of them; a ratio is the median of the ratios of each turn. The
 //! named baseline is the bare library with writes in batches and one flush a batch.
 //!
-//! `cargo bench -p redial-benches --bench echo [-- seconds-per-turn turns]`
+//! `cargo bench -p redial-benches --bench echo [-- seconds-per-turn turns [tokio | blocking]]`
 
 mod blocking;
 mod tokio_side;
@@ -33,13 +33,20 @@ fn main() {
         ("tokio", &tokio_side::VARIANTS),
         ("blocking", &blocking::VARIANTS),
     ];
+    let only = |name: &str| std::env::args().any(|a| a == name);
+    let both = !only("tokio") && !only("blocking");
     for (family, variants) in families {
+        if !both && !only(family) {
+            continue;
+        }
         for (size, under_way) in [(64, UNDER_WAY), (16 << 10, UNDER_WAY), (64, 1)] {
             println!("\n{family}, {size} B, {under_way} under way, {turns} turns of {time:?}");
             measure(&server, variants, size, under_way, time, turns);
         }
     }
-    blocking::send_to_wire(&server.url());
+    if both || only("blocking") {
+        blocking::send_to_wire();
+    }
 }
 
 fn measure(
