@@ -44,3 +44,8 @@ pub use redial;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The front page of the workspace shows both adapters; it is tested here.
+#[cfg(all(doctest, feature = "tungstenite"))]
+#[doc = include_str!("../../../README.md")]
+struct FrontPage;
