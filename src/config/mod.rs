@@ -90,7 +90,8 @@ impl Config {
     }
 
     /// An upper bound of the dials in any stretch of time this long, whatever the server does:
-    /// law 2 of the design. Manual commands are on top, each is one dial.
+    /// law 2 of the design. What the user does is on top: a reconnect is one dial, a start out
+    /// of a final phase begins a new run.
     ///
     /// With `S(t)` the dials that one run of the schedule fits into `t`, it is the largest over
     /// the number of resets `n` of `n * (1 + S((t - (n - 1) * stable_after) / n) + extra)`,
