@@ -29,22 +29,31 @@ fn main() -> Result<()> {
         // 1. Do what the link asks for. Doing it may be the source of the next event.
         while let Some(action) = link.poll_action() {
             match action {
-                Action::Connect { epoch, .. } => match TcpStream::connect(address) {
-                    Ok(stream) => {
-                        socket = Some((epoch, BufReader::new(stream)));
-                        link.handle(now(), Event::Opened(epoch));
+                Action::Connect {
+                    epoch, deadline, ..
+                } => {
+                    let within = deadline.since(now()).max(Duration::from_millis(1));
+                    match TcpStream::connect_timeout(&address, within) {
+                        Ok(stream) => {
+                            socket = Some((epoch, BufReader::new(stream)));
+                            link.handle(now(), Event::Opened(epoch));
+                        }
+                        Err(_) => link.handle(now(), Event::Closed(epoch, Cause::Lost.into())),
                     }
-                    Err(_) => link.handle(now(), Event::Closed(epoch, Cause::Lost.into())),
-                },
+                }
                 Action::Flush(epoch) => {
                     while let Some(next) = link.peek(now(), epoch) {
                         let id = next.id;
-                        write(socket.as_ref(), next.payload);
+                        let written = write(socket.as_ref(), next.payload);
                         link.commit(now(), epoch, id);
-                        link.handle(now(), Event::Flushed(epoch, id));
+                        if written {
+                            link.handle(now(), Event::Flushed(epoch, id));
+                        }
                     }
                 }
-                Action::SendPing { nonce, .. } => write(socket.as_ref(), &format!("PING {nonce}")),
+                Action::SendPing { nonce, .. } => {
+                    write(socket.as_ref(), &format!("PING {nonce}"));
+                }
                 Action::Abort(_) | Action::Close(_) => socket = None,
                 Action::Changed(change) => {
                     println!("{} -> {}", change.from, change.to);
@@ -104,11 +113,10 @@ fn send(link: &mut Link<String, Seeded>, now: Instant, texts: [&str; 3]) {
     }
 }
 
-/// An error shows again on the next read, which is where the connection ends.
-fn write(socket: Option<&(redial::Epoch, BufReader<TcpStream>)>, line: &str) {
-    if let Some((_, reader)) = socket {
-        let _ = reader.get_ref().write_all(format!("{line}\n").as_bytes());
-    }
+/// Whether it was written. An error shows again on the next read, where the connection ends.
+fn write(socket: Option<&(redial::Epoch, BufReader<TcpStream>)>, line: &str) -> bool {
+    let line = format!("{line}\n");
+    socket.is_some_and(|(_, reader)| reader.get_ref().write_all(line.as_bytes()).is_ok())
 }
 
 fn understand(line: &str, echoes: &mut Vec<String>) -> Frame {

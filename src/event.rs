@@ -102,7 +102,7 @@ pub enum Hint {
     /// A person looks again: a connected link is checked at once, a waiting one dials soon.
     Visible,
     /// Nobody looks: heartbeats are stretched to
-    /// [`hidden_interval`](crate::config::Builder::hidden_interval).
+    /// [`hidden_interval`](crate::heartbeat::Pulse::hidden_interval).
     Hidden,
     /// The machine moved to another network: what is open there is dead, so dial anew.
     NetworkChanged,

@@ -1,5 +1,7 @@
 //! What a configuration can at most do: the longest delay, the most dials in a time.
 
+use alloc::vec::Vec;
+
 use super::stratified::Windows;
 use super::{Jitter, Schedule};
 use crate::time::nanos;
@@ -45,8 +47,23 @@ pub(super) fn max_dials(schedule: &Schedule, jitter: Jitter, floor: u64, window:
     match schedule {
         Schedule::Exponential { .. } => exponential(schedule, jitter, floor, window),
         Schedule::Table { delays } => {
-            let ends = u32::try_from(delays.len()).unwrap_or(u32::MAX);
-            fitting(window, ends, least(u32::MAX), least)
+            // A later delay may be the shorter one, and a window may begin there: each step
+            // counts as the least delay from there on.
+            let mut after = least(u32::MAX);
+            let mut terms: Vec<_> = delays
+                .iter()
+                .rev()
+                .map(|delay| {
+                    after = after.min(least_of(schedule, jitter, nanos(*delay)).max(floor));
+                    after
+                })
+                .collect();
+            terms.reverse();
+            let ends = u32::try_from(terms.len()).unwrap_or(u32::MAX);
+            let term = |step| usize::try_from(step).ok().and_then(|step| terms.get(step));
+            fitting(window, ends, least(u32::MAX), |step| {
+                term(step).copied().unwrap_or(after)
+            })
         }
         _ => window / least(0),
     }

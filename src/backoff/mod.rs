@@ -144,13 +144,14 @@ impl Backoff {
     /// An upper bound on how many delays of one run end within `window`.
     ///
     /// A run begins with a fresh cursor, at its first failure, and the cursor is not reset
-    /// in between. Every dial comes after a delay, so this bounds the dials of the run,
+    /// in between; in a window that begins later in it there may be one more. Every dial comes after a delay, so this bounds the dials of the run,
     /// however long or short each takes to fail and whatever the contention is:
     ///
     /// - all forms: `window / floor`;
     /// - stratified: `k` delays need at least the windows before the `k`-th, and half of the
     ///   cap for each poll;
-    /// - the others: `k` delays need at least the sum of the least delays of steps `0..k`.
+    /// - the others: `k` delays need at least the sum of the least delays of steps `0..k`; in a
+    ///   table each step counts as the shortest delay from there on.
     ///
     /// The result is the smaller of the two, and saturates.
     pub fn max_dials(&self, window: Duration) -> u64 {

@@ -48,10 +48,11 @@ impl State {
             return self.finish(cx, stage, cause);
         }
         if let Some(most) = verdict.retries() {
-            self.limited = self.limited.saturating_add(1);
-            if self.limited > most {
+            // Compared before it is counted up: the count saturates at the greatest limit.
+            if self.limited >= most {
                 return self.finish(cx, Stage::Failed, cause);
             }
+            self.limited = self.limited.saturating_add(1);
         }
         if self.offline {
             // No network, says the hint: what fails now proves nothing about the server. But
@@ -96,13 +97,14 @@ impl State {
     ) -> Next {
         let floor = cx.config.backoff().floor();
         if let Some(hint) = hint {
+            let free = self.hinted < cx.config.0.free_hints;
             self.hinted = self.hinted.saturating_add(1);
             let asked = hint.delay.min(cx.config.0.hint_max);
             let width = hint
                 .resolution
                 .clamp(HINT_SPREAD, cx.config.0.hint_max.max(HINT_SPREAD));
             let asked = asked.saturating_add(Duration::from_nanos(up_to(cx.rng, nanos(width))));
-            if self.hinted <= cx.config.0.free_hints {
+            if free {
                 return Next::Free(asked.max(floor));
             }
             // A server that keeps sending us away is failing: the schedule counts too.
@@ -127,10 +129,11 @@ impl State {
     /// Credentials were refused: once at once with fresh ones, then with the schedule.
     fn after_refusal<R: Rng>(&mut self, cx: &mut Context<'_, R>, verdict: &Verdict) -> Next {
         self.refresh = true;
+        let before = self.refused;
         self.refused = self.refused.saturating_add(1);
-        if self.refused > cx.config.0.auth_limit {
+        if before >= cx.config.0.auth_limit {
             Next::Never
-        } else if self.refused == 1 {
+        } else if before == 0 {
             Next::Free(cx.config.backoff().floor())
         } else {
             Next::Counted(self.scheduled(cx, verdict))

@@ -51,7 +51,7 @@ pub struct Link<P, R> {
 
 impl<P: Payload, R: Rng> Link<P, R> {
     /// A closed link. Its first action follows on
-    /// [`Command::Start`](crate::Command::Start).
+    /// [`Command::Start`].
     pub fn new(config: Config, rng: R) -> Self {
         Self {
             state: State::new(),

@@ -8,7 +8,7 @@ use super::phase::Phase;
 use super::state::{Backlog, Stage, State};
 use crate::backoff::Cursor;
 use crate::cause::Cause;
-use crate::config::{Config, Dialling};
+use crate::config::{Config, Dialling, Quick};
 use crate::event::Closure;
 use crate::rng::{Rng, up_to};
 use crate::time::{Instant, nanos};
@@ -357,8 +357,10 @@ impl State {
         };
         if self.current.useful {
             let earned = self.now.since(self.current.since).as_millis();
-            let most = quick.cost.saturating_mul(u32::from(quick.cap)).as_millis();
-            let credit = u128::from(self.credit).saturating_add(earned).min(most);
+            let most = price(quick).saturating_mul(u32::from(quick.cap));
+            let credit = u128::from(self.credit)
+                .saturating_add(earned)
+                .min(most.into());
             self.credit = u32::try_from(credit).unwrap_or(u32::MAX);
         }
     }
@@ -368,9 +370,7 @@ impl State {
         let Some(quick) = &config.0.quick else {
             return false;
         };
-        let cost = u32::try_from(quick.cost.as_millis())
-            .unwrap_or(u32::MAX)
-            .max(1);
+        let cost = price(quick);
         let paid = self.credit >= cost && self.quick.take(self.now, quick.burst, quick.refill);
         if paid {
             self.credit -= cost;
@@ -384,6 +384,12 @@ impl State {
         self.owing = false;
         self.enter(Stage::Due, cause);
     }
+}
+
+/// What a quick retry costs, in the milliseconds in which credit is kept; at least one.
+fn price(quick: &Quick) -> u32 {
+    let cost = quick.cost.as_millis();
+    u32::try_from(cost).unwrap_or(u32::MAX).max(1)
 }
 
 /// The delay of a dial that a hint brought forward: at once, but spread. One draw.

@@ -206,6 +206,19 @@ fn max_dials_of_the_default_is_near_the_earliest_dials() {
 }
 
 #[test]
+fn a_table_that_grows_shorter_is_bounded_where_it_is_shortest() {
+    let delays = vec![secs(60), secs(1)];
+    let table = Backoff::new(
+        Schedule::Table { delays },
+        Jitter::None,
+        Duration::from_millis(20),
+    )
+    .unwrap();
+    // A window may begin behind the long delay.
+    assert_eq!(table.max_dials(secs(30)), 30);
+}
+
+#[test]
 fn a_delay_left_by_another_schedule_is_cut_off() {
     let mut cursor = Cursor::new();
     doubling(Jitter::None).next(&mut cursor, Contention::Down, &mut Always(0));
@@ -262,7 +275,8 @@ proptest! {
     ) {
         let (mut cursor, mut rng) = (Cursor::new(), seeded(stream));
         let mut elapsed = Duration::ZERO;
-        for (dials, contention) in (1..).zip(contentions) {
+        let mut times = vec![elapsed];
+        for (dials, contention) in (1_u64..).zip(contentions) {
             let contention = if often_down && dials % 16 != 3 {
                 Contention::Down
             } else {
@@ -272,8 +286,13 @@ proptest! {
                 None => backoff.next(&mut cursor, contention, &mut rng),
                 Some(draw) => backoff.next(&mut cursor, contention, &mut Always(draw)),
             };
-            let bound = backoff.max_dials(elapsed);
-            prop_assert!(dials <= bound, "{dials} dials in {elapsed:?}, bound {bound}");
+            // In every window of the run, not only in those from its beginning on.
+            for (before, since) in (0..).zip(&times) {
+                let (dials, window) = (dials - before, elapsed.saturating_sub(*since));
+                let bound = backoff.max_dials(window) + u64::from(before > 0);
+                prop_assert!(dials <= bound, "{dials} dials in {window:?}, bound {bound}");
+            }
+            times.push(elapsed);
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Quick retries: a credit that useful uptime earns, and that nothing else can.
 
 use redial::backoff::{Backoff, Jitter, Schedule};
+use redial::config::Quick;
 use redial::{Cause, Closure, Config, Instant, RetryAfter};
 
 use crate::common::{Answer, Driver, against, ms, secs};
@@ -126,4 +127,25 @@ fn credit_pays_for_lost_connections_and_not_for_failed_dials() {
         [1, 1, 2, 3],
         "the loss is free, the refusals count"
     );
+}
+
+#[test]
+fn a_price_below_a_millisecond_is_a_price() {
+    let micros = std::time::Duration::from_micros(1);
+    let cheap = Quick {
+        cost: micros,
+        ..Quick::default()
+    };
+    let schedule = Schedule::Fixed { delay: secs(60) };
+    let backoff = Backoff::new(schedule, Jitter::None, ms(20)).expect("valid");
+    let config = |quick| {
+        let builder = Config::builder().backoff(backoff.clone()).quick(quick);
+        builder.build().expect("valid")
+    };
+    let drop = |_, _| Answer::brief(ms(5), true);
+    let paid = against(config(Some(cheap)), 1, secs(50), drop);
+    // All quick retries are of the first delay too, but they leave the count alone.
+    assert_eq!(paid.link.status().attempt, 1);
+    let unpaid = against(config(None), 1, secs(50), drop);
+    assert_eq!(unpaid.link.status().attempt, 2);
 }

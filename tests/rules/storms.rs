@@ -206,6 +206,31 @@ fn rule_17_retry_after_zero_does_not_storm() {
 }
 
 #[test]
+fn rule_17_the_greatest_number_of_free_hints_is_no_licence_to_storm() {
+    let config = Config::builder().free_hints(u8::MAX).build();
+    let driver = against(config.expect("valid"), 1, secs(3600), |_, _| busy(0));
+    let attempt = driver.link.status().attempt;
+    assert!(attempt > 1, "failures count after 255 hints");
+    assert!(driver.dials.len() < 600, "{} dials", driver.dials.len());
+}
+
+#[test]
+fn rule_03_and_rule_18_the_greatest_limits_are_limits() {
+    let config = Config::builder().auth_limit(u8::MAX);
+    let refuse = |_, _| Answer::Fail(ms(1), Cause::Http(401).into());
+    let driver = against(config.build().expect("valid"), 1, secs(36_000), refuse);
+    assert_eq!(driver.link.phase(), Phase::Failed);
+    assert_eq!(driver.dials.len(), 256);
+    let patient = Verdict::retry().at_most(u8::MAX);
+    let verdicts = Verdicts::new().with(Pattern::Any, patient).expect("room");
+    let config = Config::builder().verdicts(verdicts).build();
+    let fail = |_, _| Answer::Fail(ms(1), Cause::Lost.into());
+    let driver = against(config.expect("valid"), 1, secs(36_000), fail);
+    assert_eq!(driver.link.phase(), Phase::Failed);
+    assert_eq!(driver.dials.len(), 256);
+}
+
+#[test]
 fn rule_17_a_hint_of_years_does_not_park_the_client() {
     let years = Closure::hinted(Cause::Http(503), RetryAfter::seconds(u64::MAX));
     let mut driver = Driver::default_link();

@@ -55,6 +55,13 @@ pub trait Codec: Send + 'static {
         let _ = transport;
         None
     }
+
+    /// How many bytes have come in from the network, if the transport knows: a part of a long
+    /// frame on a slow line is a sign of life. `None` counts whole frames only.
+    fn received(&self, transport: &Self::Transport) -> Option<u64> {
+        let _ = transport;
+        None
+    }
 }
 
 /// What a frame is.

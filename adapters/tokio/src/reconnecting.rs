@@ -33,6 +33,8 @@ pub struct Reconnecting<C, D: Codec> {
     owned: Owned<D::Message>,
     clock: Clock,
     inbox: VecDeque<D::Message>,
+    /// The bytes of payload in `inbox`.
+    held: usize,
     room: Room,
     wakers: Arc<Wakers>,
     waker: Waker,
@@ -121,6 +123,7 @@ where
             owned: Owned { link, detail: None },
             clock,
             inbox: VecDeque::new(),
+            held: 0,
             room,
             waker: Waker::from(Arc::clone(&wakers)),
             wakers,
@@ -151,7 +154,9 @@ where
         } else {
             self.clock.now()
         };
-        self.owned.link.send(now, message, options)
+        let sent = self.owned.link.send(now, message, options);
+        self.forget_fates();
+        sent
     }
 
     /// Is connected from now on. Does nothing where the link already tries.
@@ -205,11 +210,27 @@ where
     fn drive(&mut self) {
         let room = Room {
             messages: self.room.messages.saturating_sub(self.inbox.len()),
-            bytes: self.room.bytes,
+            bytes: self.room.bytes.saturating_sub(self.held),
         };
+        let known = self.inbox.len();
         let waker = self.waker.clone();
         let cx = &mut Context::from_waker(&waker);
         self.engine.turn(cx, &mut self.owned, &mut self.inbox, room);
+        for message in self.inbox.iter().skip(known) {
+            self.held = self.held.saturating_add(message.size());
+        }
+        self.forget_fates();
+    }
+
+    /// The next message that was read.
+    fn take(&mut self) -> Option<D::Message> {
+        let message = self.inbox.pop_front()?;
+        self.held = self.held.saturating_sub(message.size());
+        Some(message)
+    }
+
+    /// Throws fates away that nobody will take.
+    fn forget_fates(&mut self) {
         if !self.options.keep_fates {
             while self.owned.link.poll_fate().is_some() {}
         }
@@ -248,7 +269,7 @@ where
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let this = &mut *self;
-        if let Some(message) = this.inbox.pop_front() {
+        if let Some(message) = this.take() {
             return Poll::Ready(Some(Ok(message)));
         }
         this.wakers.stream.register(cx.waker());
@@ -256,7 +277,7 @@ where
         if this.has_room() {
             this.wakers.sink.wake();
         }
-        if let Some(message) = this.inbox.pop_front() {
+        if let Some(message) = this.take() {
             return Poll::Ready(Some(Ok(message)));
         }
         if !this.owned.link.phase().is_final() {

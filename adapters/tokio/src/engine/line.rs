@@ -25,6 +25,8 @@ pub(super) struct Line<T> {
     pub(super) committed: Option<MessageId>,
     /// The bytes that the transport had moved at the last look.
     pub(super) written: u64,
+    /// The bytes that had come in at the last look.
+    pub(super) received: u64,
 }
 
 /// How far a close in order is.
@@ -53,6 +55,7 @@ impl<T> Line<T> {
             stalled: false,
             committed: None,
             written: 0,
+            received: 0,
         }
     }
 }

@@ -60,6 +60,8 @@ pub(crate) struct Engine<C, D: Codec> {
     probe: Option<(Epoch, Boxed<bool>)>,
     line: Option<Line<D::Transport>>,
     timer: Timer,
+    /// The deadline that the last idle turn has left to the timer.
+    deadline: Option<Instant>,
     events: Vec<Event>,
     actions: VecDeque<Action>,
     /// The inbox was full when there might have been more to read.
@@ -88,6 +90,7 @@ where
             probe: None,
             line: None,
             timer: Timer::default(),
+            deadline: None,
             events: Vec::new(),
             actions: VecDeque::new(),
             paused: false,
@@ -125,6 +128,7 @@ where
                 _ => {
                     let wake = deadline.map(|due| self.clock.when(due));
                     if self.timer.poll(cx, wake).is_pending() {
+                        self.deadline = deadline;
                         return Turn::Idle;
                     }
                 }
@@ -142,6 +146,11 @@ where
     /// Whether the inbox was full when there might have been more to read.
     pub(crate) const fn is_paused(&self) -> bool {
         self.paused
+    }
+
+    /// When the timer wakes the task, after an idle turn; never if there was no deadline.
+    pub(crate) const fn deadline(&self) -> Option<Instant> {
+        self.deadline
     }
 
     /// Whether a message that is sent now could be written now.

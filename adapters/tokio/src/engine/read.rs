@@ -28,7 +28,19 @@ where
         room: &mut Room,
     ) {
         self.paused = false;
-        if let Some(end) = self.read_batch(cx, inbox, room) {
+        let known = self.events.len();
+        let end = self.read_batch(cx, inbox, room);
+        let frames = self.events.len() > known;
+        if let Some(line) = &mut self.line {
+            let total = self.codec.received(&line.transport).unwrap_or(0);
+            if total > line.received {
+                line.received = total;
+                if !frames {
+                    self.events.push(Event::Frame(line.epoch, Frame::Part));
+                }
+            }
+        }
+        if let Some(end) = end {
             let Some(line) = &mut self.line else {
                 return;
             };

@@ -61,6 +61,8 @@ pub(super) enum Rest {
     Parked,
     /// There is something to do first.
     Action(Action),
+    /// Since its last turn a deadline has come forward, which its timer doesn't know.
+    Sooner,
     /// Nobody needs it any more.
     Over,
 }
@@ -95,7 +97,14 @@ impl<M: Payload> Shared<M> {
     /// Gives a message to the link.
     pub(super) fn push(&self, message: M, options: SendOptions) -> Result<MessageId, Refused<M>> {
         let now = self.now_for(options);
-        self.lock().push(now, message, options)
+        let mut inner = self.lock();
+        let sent = inner.push(now, message, options);
+        let news = inner.has_news();
+        drop(inner);
+        if news {
+            self.told.notify_waiters();
+        }
+        sent
     }
 
     /// Gives a message to the link if there is room for it, or if it would refuse it anyway;
@@ -160,8 +169,8 @@ impl<M: Payload> Shared<M> {
         Collecting(Arc::clone(self))
     }
 
-    /// Parks the task, unless there is something to do.
-    pub(super) fn park(&self, waker: &Waker, takes_messages: bool) -> Rest {
+    /// Parks the task, which comes back by itself at `until`, unless there is something to do.
+    pub(super) fn park(&self, waker: &Waker, takes_messages: bool, until: Option<Instant>) -> Rest {
         let mut inner = self.lock();
         if let Some(action) = inner.link.poll_action() {
             return Rest::Action(action);
@@ -171,10 +180,13 @@ impl<M: Payload> Shared<M> {
         if inner.abandoned && inner.link.phase().is_final() {
             return Rest::Over;
         }
+        if inner.is_due_before(until) {
+            return Rest::Sooner;
+        }
         inner.parked = Some(Parked {
             waker: waker.clone(),
             takes_messages,
-            until: inner.link.poll_timeout(),
+            until,
         });
         Rest::Parked
     }
@@ -218,15 +230,15 @@ impl<M: Payload> Inner<M> {
             return Err(Refused { reason, payload });
         }
         let sent = self.link.send(now, message, options);
+        // What had to make room has its fate. While there is an outage nobody else looks.
+        if self.listeners == 0 && self.collectors == 0 {
+            while self.link.poll_fate().is_some() {}
+        }
         let Some(parked) = &self.parked else {
             return sent;
         };
         if sent.is_ok() {
-            let sooner = match (self.link.poll_timeout(), parked.until) {
-                (Some(due), Some(until)) => due < until,
-                (due, None) => due.is_some(),
-                (None, _) => false,
-            };
+            let sooner = self.is_due_before(parked.until);
             let flows = parked.takes_messages && self.link.phase() == Phase::Connected;
             if flows || sooner {
                 self.wake();
@@ -239,6 +251,20 @@ impl<M: Payload> Inner<M> {
         if let Some(parked) = self.parked.take() {
             parked.waker.wake();
         }
+    }
+
+    /// Whether the link has a deadline before `until`.
+    fn is_due_before(&self, until: Option<Instant>) -> bool {
+        match (self.link.poll_timeout(), until) {
+            (Some(due), Some(until)) => due < until,
+            (due, None) => due.is_some(),
+            (None, _) => false,
+        }
+    }
+
+    /// Whether somebody waits for a fate that is decided.
+    fn has_news(&self) -> bool {
+        self.listeners > 0 && self.link.outbox().fates_waiting() > 0
     }
 
     fn is_open(&self) -> bool {
@@ -319,5 +345,41 @@ impl<M: Payload> Seat<M> for Arc<Shared<M>> {
 
     fn note(&mut self, detail: String) {
         self.lock().detail = Some(detail);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redial::rng::{Seed, Seeded};
+    use redial::{Config, Link};
+
+    use super::*;
+    use crate::engine::Room;
+
+    #[test]
+    fn a_deadline_that_came_forward_after_the_turn_is_not_slept_through() {
+        let room = Room {
+            messages: 1,
+            bytes: 1,
+        };
+        let rng = Seeded::new(Seed::from_number(1), 0);
+        let mut link: TokioLink<Vec<u8>> = Link::new(Config::default(), rng);
+        let clock = Clock::start();
+        link.handle(clock.now(), Event::Command(Command::Start));
+        let shared = Shared::new(link, clock, Inbox::new(room));
+        let waker = Waker::noop();
+        assert!(matches!(shared.park(waker, false, None), Rest::Action(_)));
+        while let Rest::Action(_) = shared.park(waker, false, None) {}
+        let until = shared.lock().link.poll_timeout();
+        assert!(until.is_some());
+        assert!(matches!(shared.park(waker, false, until), Rest::Parked));
+        // A message sent between turn and parking finds nobody to wake.
+        shared.lock().parked = None;
+        let soon = SendOptions::new().ttl(Duration::from_millis(1));
+        shared.push(Vec::new(), soon).unwrap();
+        assert!(matches!(shared.park(waker, false, until), Rest::Sooner));
+        assert!(matches!(shared.park(waker, false, None), Rest::Sooner));
     }
 }

@@ -75,8 +75,10 @@ where
             if this.engine.is_paused() && this.shared.inbox.wait_for_room(cx.waker()) {
                 continue;
             }
-            match this.shared.park(cx.waker(), this.engine.takes_messages()) {
+            let (takes, until) = (this.engine.takes_messages(), this.engine.deadline());
+            match this.shared.park(cx.waker(), takes, until) {
                 Rest::Parked => return Poll::Pending,
+                Rest::Sooner => {}
                 Rest::Action(action) => this.engine.postpone(action),
                 Rest::Over => return Poll::Ready(()),
             }

@@ -1,4 +1,4 @@
-//! The byte stream under a protocol: plain or behind TLS, counting what moves outward.
+//! The byte stream under a protocol: plain or behind TLS, counting what moves.
 
 use std::io;
 use std::pin::Pin;
@@ -7,11 +7,12 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A TCP stream, behind TLS or not, that counts the bytes which it took.
+/// A TCP stream, behind TLS or not, that counts the bytes of both directions.
 #[derive(Debug)]
 pub struct Wire {
     stream: Kind,
     written: u64,
+    received: u64,
 }
 
 #[derive(Debug)]
@@ -26,6 +27,7 @@ impl Wire {
         Self {
             stream: Kind::Plain(stream),
             written: 0,
+            received: 0,
         }
     }
 
@@ -34,12 +36,18 @@ impl Wire {
         Self {
             stream: Kind::Tls(Box::new(stream)),
             written: 0,
+            received: 0,
         }
     }
 
     /// Bytes that the system took so far, handshakes included.
     pub(crate) const fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Bytes that came in so far, handshakes of the upgrade included.
+    pub(crate) const fn received(&self) -> u64 {
+        self.received
     }
 }
 
@@ -49,11 +57,15 @@ impl AsyncRead for Wire {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        match &mut self.stream {
+        let before = buf.filled().len();
+        let polled = match &mut self.stream {
             Kind::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
             #[cfg(feature = "rustls")]
             Kind::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
-        }
+        };
+        let count = buf.filled().len().saturating_sub(before);
+        self.received = self.received.saturating_add(count as u64);
+        polled
     }
 }
 

@@ -162,4 +162,8 @@ impl Codec for TcpCodec {
     fn written(&self, transport: &TcpTransport) -> Option<u64> {
         Some(transport.get_ref().written())
     }
+
+    fn received(&self, transport: &TcpTransport) -> Option<u64> {
+        Some(transport.get_ref().received())
+    }
 }

@@ -72,6 +72,10 @@ impl Codec for WebSocketCodec {
     fn written(&self, transport: &WebSocketTransport) -> Option<u64> {
         Some(transport.get_ref().written())
     }
+
+    fn received(&self, transport: &WebSocketTransport) -> Option<u64> {
+        Some(transport.get_ref().received())
+    }
 }
 
 /// The nonce of a pong to a ping of ours. An empty pong carries none; a foreign one carries

@@ -13,8 +13,9 @@
 //! TCP is dialled here, with all addresses of the host tried in turns of families, so that an
 //! unreachable host can be told from a silent handshake. TLS is rustls with ring and Mozilla's
 //! roots, or with a configuration of your own. Redirects are followed, at most 5, never from
-//! TLS to plain text, and credentials are not taken to another origin. Pings are answered by
-//! the library.
+//! TLS to plain text. `Authorization`, `Proxy-Authorization` and `Cookie` are not taken to
+//! another origin; other headers are, so carry no secret in them, or follow none. Pings are
+//! answered by the library.
 //!
 //! Between the link and the network wait at most the outbox's window, 64 KiB by default, in the
 //! library, and about as much in the kernel: that is what a ping has to wait for.

@@ -15,7 +15,11 @@ pub(super) const OF_UPGRADE: [HeaderName; 5] = [
 ];
 
 /// What is for the eyes of one server only.
-const SECRET: [HeaderName; 2] = [header::AUTHORIZATION, header::COOKIE];
+const SECRET: [HeaderName; 3] = [
+    header::AUTHORIZATION,
+    header::COOKIE,
+    header::PROXY_AUTHORIZATION,
+];
 
 /// The request that a redirect asks for; `None` if the answer is no redirect.
 ///
@@ -72,6 +76,7 @@ mod tests {
         let mut request = from.into_client_request().map_err(|e| e.to_string())?;
         let headers = request.headers_mut();
         headers.insert(header::AUTHORIZATION, "Bearer x".parse().map_err(|_| "")?);
+        headers.insert(header::PROXY_AUTHORIZATION, "y".parse().map_err(|_| "")?);
         headers.insert("x-kept", "1".parse().map_err(|_| "")?);
         let response = tungstenite::http::Response::builder()
             .status(302)
@@ -96,6 +101,7 @@ mod tests {
             .unwrap();
         assert_eq!(next.uri().to_string(), "wss://b.example/y");
         assert!(!next.headers().contains_key(header::AUTHORIZATION));
+        assert!(!next.headers().contains_key(header::PROXY_AUTHORIZATION));
         assert!(next.headers().contains_key("x-kept"));
     }
 

@@ -104,6 +104,32 @@ async fn the_stream_tells_a_failure_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_that_is_driven_alone_does_not_read_without_bound() {
+    let server = Server::start(Behaviour::Echo).unwrap();
+    let mut link = websocket(server.url())
+        .unwrap()
+        .config(quick().build().unwrap())
+        .inbox(1000, 4 << 10)
+        .into_stream();
+    let all = async {
+        for _ in 0..100 {
+            link.send(Message::binary(vec![0; 1 << 10])).await.unwrap();
+        }
+        assert!(server.wait_received(100, LONG));
+        // Every flush reads as far as there is room.
+        for _ in 0..100 {
+            link.flush().await.unwrap();
+            tokio::task::yield_now().await;
+        }
+        assert!(link.stats().received < 10, "{:?}", link.stats());
+        for _ in 0..100 {
+            assert_eq!(link.next().await.unwrap().unwrap().len(), 1 << 10);
+        }
+    };
+    tokio::time::timeout(LONG, all).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn framed_tcp_lives_on_too() {
     let server = FramedServer::start(Behaviour::Echo).unwrap();
     let address = server.addr();

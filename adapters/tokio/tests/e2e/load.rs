@@ -131,3 +131,27 @@ async fn an_application_that_does_not_read_is_not_a_dead_peer() {
     let dead = until(&handle, "dead", |s| s.phase != Phase::Connected).await;
     assert_eq!(dead.last_cause, Some(Cause::PongTimeout));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_long_message_on_a_slow_line_is_a_sign_of_life() {
+    const LONG_ONE: usize = 60_000;
+    let server = Server::start(Behaviour::Echo).unwrap();
+    let proxy = Proxy::start(server.addr()).unwrap();
+    let config = quick().heartbeat(Pulse {
+        interval: Some(ms(300)),
+        pong_deadline: ms(300),
+        ..Pulse::default()
+    });
+    let (handle, mut incoming) = link(&proxy.url(), config);
+    reach(&handle, Phase::Connected).await;
+    proxy.set(Mode::Slow {
+        bytes_per_second: 30_000,
+        buffer: 4 << 10,
+    });
+    let begun = Instant::now();
+    server.send_all(&"z".repeat(LONG_ONE));
+    // No pong can come in the middle of it.
+    assert_eq!(next(&mut incoming).await.len(), LONG_ONE);
+    assert!(begun.elapsed() > ms(1000), "the line was slow");
+    assert_eq!(handle.stats().dials, 1);
+}

@@ -157,3 +157,36 @@ async fn messages_expire_on_time_while_nothing_else_happens() {
     let refused = handle.try_send_with("2".into(), volatile).unwrap_err();
     assert_eq!(refused.payload.as_text(), Some("2"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_longer_than_the_queue_drops_the_oldest_and_refuses_nothing() {
+    let server = Server::start(Behaviour::Echo).unwrap();
+    let url = server.url();
+    server.shutdown();
+    let limits = Limits {
+        messages: 10,
+        ..Limits::default()
+    };
+    let patient = || {
+        let long = super::windows(60_000, 120_000);
+        quick().backoff(long).outbox(limits.clone())
+    };
+    // Nobody takes fates, and for a minute nothing else happens.
+    let (handle, _incoming) = link(&url, patient());
+    reach(&handle, Phase::Waiting).await;
+    for number in 0..100 {
+        handle.try_send(number.to_string().into()).unwrap();
+    }
+    assert_eq!((handle.status().queued, handle.stats().dropped), (10, 90));
+    // Who asks is told of each at once.
+    let (handle, _incoming) = link(&url, patient());
+    reach(&handle, Phase::Waiting).await;
+    let mut fates = handle.fates();
+    let told = tokio::spawn(async move { fates.recv().await });
+    for number in 0..11 {
+        handle.try_send(number.to_string().into()).unwrap();
+        tokio::task::yield_now().await;
+    }
+    let fate = tokio::time::timeout(LONG, told).await.unwrap().unwrap();
+    assert_eq!(fate.unwrap().id.number(), 1);
+}
