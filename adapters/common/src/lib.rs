@@ -1,0 +1,60 @@
+//! What drivers of [`redial`] share: messages, targets, redirects, causes of errors, the framing
+//! of plain TCP.
+//!
+//! Nothing here waits, reads or writes a socket, or needs a runtime; two things touch the system:
+//! [`unix_now`] reads the wall clock, and `tune` sets a socket's options. What may not live here:
+//! any decision about when to dial or what becomes of a message; those are the core's.
+
+mod addresses;
+mod cause;
+mod clock;
+mod error;
+mod failure;
+pub mod framed;
+#[cfg(feature = "tungstenite")]
+mod message;
+#[cfg(feature = "socket2")]
+mod socket;
+mod target;
+#[cfg(feature = "rustls")]
+pub mod tls;
+#[cfg(feature = "tungstenite")]
+pub mod upgrade;
+#[cfg(feature = "tungstenite")]
+mod url;
+#[cfg(feature = "tungstenite")]
+pub mod websocket;
+
+pub use redial;
+#[cfg(feature = "rustls")]
+pub use rustls;
+#[cfg(feature = "socket2")]
+pub use socket2;
+#[cfg(feature = "tungstenite")]
+pub use tungstenite;
+
+pub use self::addresses::in_turns;
+pub use self::cause::cause_of_io;
+pub use self::clock::unix_now;
+pub use self::error::RequestError;
+pub use self::failure::Failure;
+#[cfg(feature = "tungstenite")]
+pub use self::message::{Bytes, Message, Utf8Bytes};
+#[cfg(feature = "socket2")]
+pub use self::socket::tune;
+pub use self::target::{Scheme, Target};
+
+use std::time::Duration;
+
+/// How long an address is tried before the next one is tried beside it (RFC 8305 section 5).
+pub const STAGGER: Duration = Duration::from_millis(250);
+
+/// How many bytes may wait unsent below a link by default: a ping waits behind them.
+pub const UNSENT: usize = 64 << 10;
+
+/// How many redirects are followed in one attempt by default.
+pub const REDIRECTS: u8 = 5;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
