@@ -1,4 +1,4 @@
-//! The one place where this crate reads clocks.
+//! The one place where this crate reads a clock.
 
 use std::time::Duration;
 
@@ -30,16 +30,4 @@ impl Clock {
             .checked_add(at.since_origin())
             .unwrap_or_else(|| tokio::time::Instant::now() + YEAR)
     }
-}
-
-/// The wall clock, for dates in HTTP headers: time since 1970, `None` where it stands before.
-#[cfg(feature = "tungstenite")]
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the one door of the wall clock in this crate"
-)]
-pub(crate) fn unix_now() -> Option<Duration> {
-    std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)
-        .ok()
 }

@@ -1,12 +1,12 @@
 //! What makes a connection: called anew for every attempt.
 
-use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use redial::cause::{ProtocolError, SocketError};
-use redial::{Cause, Closure, Epoch};
+use redial::Epoch;
+
+pub use redial_adapter::{Failure, cause_of_io};
 
 /// Makes connections. It is called at every attempt, so that the address, the credentials and
 /// everything else are fresh.
@@ -74,63 +74,4 @@ impl Attempt {
     pub fn reached(&self) {
         self.reached.store(true, Ordering::Relaxed);
     }
-}
-
-/// Why an attempt failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Failure {
-    /// What the link is told: the cause, and when the server would like to be dialled again.
-    pub closure: Closure,
-    /// The error in words, for people.
-    pub detail: String,
-}
-
-impl Failure {
-    /// A failure with the error in words.
-    pub fn new(closure: impl Into<Closure>, detail: impl Into<String>) -> Self {
-        Self {
-            closure: closure.into(),
-            detail: detail.into(),
-        }
-    }
-
-    /// The address or the credentials could not be had.
-    pub fn credentials(detail: impl Into<String>) -> Self {
-        Self::new(Cause::Credentials, detail)
-    }
-}
-
-impl fmt::Display for Failure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.closure.cause, self.detail)
-    }
-}
-
-impl std::error::Error for Failure {}
-
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Self {
-        Self::new(cause_of_io(&error), error.to_string())
-    }
-}
-
-/// What an error of the operating system means for a link.
-pub fn cause_of_io(error: &std::io::Error) -> Cause {
-    use std::io::ErrorKind as Kind;
-    let socket = match error.kind() {
-        // An end without a goodbye.
-        Kind::UnexpectedEof => return Cause::Lost,
-        Kind::InvalidData => return Cause::Protocol(ProtocolError::Frame),
-        Kind::ConnectionRefused => SocketError::Refused,
-        Kind::HostUnreachable
-        | Kind::NetworkUnreachable
-        | Kind::NetworkDown
-        | Kind::AddrNotAvailable => SocketError::Unreachable,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::BrokenPipe => SocketError::Reset,
-        Kind::TimedOut => SocketError::TimedOut,
-        Kind::PermissionDenied => SocketError::PermissionDenied,
-        _ => SocketError::Other,
-    };
-    Cause::Socket(socket)
 }

@@ -4,6 +4,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+#[cfg(feature = "tungstenite")]
+use redial_adapter::websocket::Head;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
@@ -13,6 +15,8 @@ pub struct Wire {
     stream: Kind,
     written: u64,
     received: u64,
+    #[cfg(feature = "tungstenite")]
+    head: Option<Head>,
 }
 
 #[derive(Debug)]
@@ -24,20 +28,35 @@ enum Kind {
 
 impl Wire {
     pub(crate) const fn plain(stream: TcpStream) -> Self {
-        Self {
-            stream: Kind::Plain(stream),
-            written: 0,
-            received: 0,
-        }
+        Self::new(Kind::Plain(stream))
     }
 
     #[cfg(feature = "rustls")]
     pub(crate) fn tls(stream: tokio_rustls::client::TlsStream<TcpStream>) -> Self {
+        Self::new(Kind::Tls(Box::new(stream)))
+    }
+
+    const fn new(stream: Kind) -> Self {
         Self {
-            stream: Kind::Tls(Box::new(stream)),
+            stream,
             written: 0,
             received: 0,
+            #[cfg(feature = "tungstenite")]
+            head: None,
         }
+    }
+
+    /// Keeps the first bytes that come in, for an answer that a library can't read. Behind TLS
+    /// too they are what the server wrote.
+    #[cfg(feature = "tungstenite")]
+    pub(crate) fn keep_head(&mut self) -> Head {
+        self.head.insert(Head::default()).clone()
+    }
+
+    /// Keeps nothing more.
+    #[cfg(feature = "tungstenite")]
+    pub(crate) fn drop_head(&mut self) {
+        self.head = None;
     }
 
     /// Bytes that the system took so far, handshakes included.
@@ -65,6 +84,10 @@ impl AsyncRead for Wire {
         };
         let count = buf.filled().len().saturating_sub(before);
         self.received = self.received.saturating_add(count as u64);
+        #[cfg(feature = "tungstenite")]
+        if let Some(head) = &self.head {
+            head.note(buf.filled().get(before..).unwrap_or_default());
+        }
         polled
     }
 }

@@ -23,18 +23,16 @@ use std::future::Future;
 
 use bytes::Bytes;
 use redial::Cause;
-use redial::cause::ProtocolError;
+use redial_adapter::UNSENT;
+use redial_adapter::framed::{CLOSED, LONGEST, MOST};
 use tokio_util::codec::Framed;
 
 pub use self::frame::{Frame, FrameError, Framing};
 
 use crate::builder::Builder;
 use crate::codec::{Codec, Decoded, TooBig};
-use crate::connector::{Attempt, Connector, Failure, cause_of_io};
+use crate::connector::{Attempt, Connector, Failure};
 use crate::net::{Wire, dial};
-
-/// What is bound below the adapter by default.
-const UNSENT: usize = 64 << 10;
 
 /// A builder of links over framed TCP.
 pub type TcpBuilder = Builder<TcpConnector, TcpCodec>;
@@ -48,10 +46,10 @@ pub fn tcp(host: impl Into<String>, port: u16) -> TcpBuilder {
         host: host.into(),
         port,
         unsent: UNSENT,
-        longest: frame::LONGEST,
+        longest: LONGEST,
     };
     let codec = TcpCodec {
-        longest: frame::LONGEST,
+        longest: LONGEST,
         pinged: 0,
     };
     Builder::new(connector, codec)
@@ -61,7 +59,7 @@ impl TcpBuilder {
     /// The longest message, in bytes, in either direction, default 16 MiB. A longer one that is
     /// to be sent is dropped, one that comes in ends the connection.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        let bytes = bytes.min(frame::MOST);
+        let bytes = bytes.min(MOST);
         self.connector.longest = bytes;
         self.codec.longest = bytes;
         self
@@ -135,7 +133,7 @@ impl Codec for TcpCodec {
                 Decoded::Ping
             }
             Frame::Pong(nonce) => Decoded::Pong(Some(nonce)),
-            Frame::Close => Decoded::Close(Cause::Close(1005).into()),
+            Frame::Close => Decoded::Close(CLOSED.into()),
         }
     }
 
@@ -152,11 +150,7 @@ impl Codec for TcpCodec {
     }
 
     fn cause(&mut self, error: FrameError) -> Cause {
-        match error {
-            FrameError::Io(error) => cause_of_io(&error),
-            FrameError::TooLong { .. } => Cause::Protocol(ProtocolError::TooBig),
-            FrameError::Malformed => Cause::Protocol(ProtocolError::Frame),
-        }
+        error.cause()
     }
 
     fn written(&self, transport: &TcpTransport) -> Option<u64> {

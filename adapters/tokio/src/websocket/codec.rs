@@ -1,13 +1,13 @@
 //! Messages, pings and closes as frames of a WebSocket.
 
 use redial::Cause;
+use redial_adapter::Message;
+use redial_adapter::tungstenite::protocol::CloseFrame;
+use redial_adapter::tungstenite::protocol::frame::coding::CloseCode;
+use redial_adapter::tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
+use redial_adapter::websocket::{cause_of_close, cause_of_stream, nonce_of_pong};
 use tokio_tungstenite::WebSocketStream;
-use tungstenite::protocol::CloseFrame;
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::{Bytes, Error, Message as Frame, Utf8Bytes};
 
-use super::cause;
-use super::message::Message;
 use crate::codec::{Codec, Decoded, TooBig};
 use crate::net::Wire;
 
@@ -31,10 +31,7 @@ impl Codec for WebSocketCodec {
         if message.len() > self.longest {
             return Err(TooBig);
         }
-        Ok(match message {
-            Message::Text(text) => Frame::Text(text.clone()),
-            Message::Binary(bytes) => Frame::Binary(bytes.clone()),
-        })
+        Ok(message.clone().into())
     }
 
     fn decode(&mut self, frame: Frame) -> Decoded<Message> {
@@ -42,9 +39,8 @@ impl Codec for WebSocketCodec {
             Frame::Text(text) => Decoded::Data(Message::Text(text)),
             Frame::Binary(bytes) => Decoded::Data(Message::Binary(bytes)),
             Frame::Ping(_) => Decoded::Ping,
-            Frame::Pong(payload) => Decoded::Pong(nonce(&payload)),
-            Frame::Close(None) => Decoded::Close(Cause::Close(1005).into()),
-            Frame::Close(Some(frame)) => Decoded::Close(Cause::Close(frame.code.into()).into()),
+            Frame::Pong(payload) => Decoded::Pong(nonce_of_pong(&payload)),
+            Frame::Close(frame) => Decoded::Close(cause_of_close(frame.as_ref()).into()),
             Frame::Frame(_) => Decoded::Nothing,
         }
     }
@@ -66,7 +62,7 @@ impl Codec for WebSocketCodec {
     }
 
     fn cause(&mut self, error: Error) -> Cause {
-        cause::of_stream(&error)
+        cause_of_stream(&error)
     }
 
     fn written(&self, transport: &WebSocketTransport) -> Option<u64> {
@@ -76,13 +72,4 @@ impl Codec for WebSocketCodec {
     fn received(&self, transport: &WebSocketTransport) -> Option<u64> {
         Some(transport.get_ref().received())
     }
-}
-
-/// The nonce of a pong to a ping of ours. An empty pong carries none; a foreign one carries
-/// one that no ping has.
-fn nonce(payload: &[u8]) -> Option<u64> {
-    if payload.is_empty() {
-        return None;
-    }
-    Some(payload.try_into().map_or(u64::MAX, u64::from_be_bytes))
 }

@@ -5,16 +5,17 @@ use std::future::Future;
 use std::sync::Arc;
 
 use redial::Cause;
+use redial_adapter::tungstenite::Error;
+use redial_adapter::tungstenite::client::IntoClientRequest;
+use redial_adapter::tungstenite::handshake::client::Request;
+use redial_adapter::tungstenite::http::HeaderMap;
+use redial_adapter::tungstenite::protocol::WebSocketConfig;
+use redial_adapter::websocket::failure_of_handshake;
+use redial_adapter::{Target, upgrade};
 use tokio_tungstenite::client_async_with_config;
-use tungstenite::Error;
-use tungstenite::client::IntoClientRequest;
-use tungstenite::handshake::client::Request;
-use tungstenite::http::HeaderMap;
-use tungstenite::protocol::WebSocketConfig;
 
 use super::codec::WebSocketTransport;
-use super::redirect;
-use super::{cause, health};
+use super::{WEBSOCKET, health};
 use crate::connector::{Attempt, Connector, Failure};
 use crate::net::{Wire, dial};
 
@@ -65,7 +66,7 @@ where
         async move {
             made.await?
                 .into_client_request()
-                .map_err(|error| Failure::credentials(error.to_string()))
+                .map_err(Failure::credentials)
         }
     }
 }
@@ -85,7 +86,7 @@ impl Provider for Fixed {
             .url
             .as_str()
             .into_client_request()
-            .map_err(|error| Failure::credentials(error.to_string()));
+            .map_err(Failure::credentials);
         std::future::ready(made)
     }
 }
@@ -132,74 +133,61 @@ async fn follow(
     settings: &Settings,
     attempt: &Attempt,
 ) -> Result<WebSocketTransport, Failure> {
+    let url = request.uri().to_string();
+    let mut target = Target::url(&url, WEBSOCKET).map_err(Failure::credentials)?;
     for left in (0..=settings.redirects).rev() {
-        let error = match upgrade(request.clone(), settings, attempt).await? {
+        let headers = request.headers().clone();
+        let (error, head) = match open(&target, request, settings, attempt).await? {
             Ok(transport) => return Ok(transport),
-            Err(error) => error,
+            Err(refused) => refused,
         };
-        let failure = cause::of_handshake(&error);
-        request = match &error {
-            Error::Http(response) if left > 0 => match redirect::next(&request, response) {
-                Ok(Some(next)) => next,
-                Ok(None) => return Err(failure),
-                Err(why) => return Err(Failure::new(failure.closure, why)),
-            },
+        let failure = failure_of_handshake(&error, &head);
+        let next = match &error {
+            Error::Http(answer) if left > 0 => {
+                upgrade::redirect(&target, &headers, answer, WEBSOCKET)
+            }
             _ => return Err(failure),
         };
-        tracing::debug!(target: "redial", to = %request.uri(), "redirected");
+        let (to, headers) = match next {
+            Ok(Some(next)) => next,
+            Ok(None) => return Err(failure),
+            Err(why) => return Err(Failure::new(failure.closure, why)),
+        };
+        request = match upgrade::request(&to, &headers) {
+            Ok(request) => request,
+            Err(why) => return Err(Failure::new(failure.closure, why)),
+        };
+        tracing::debug!(target: "redial", to = %to.authority(), "redirected");
+        target = to;
     }
     // The loop ends with its last round.
     Err(Failure::new(Cause::NotWebSocket, "no attempt was made"))
 }
 
-/// One upgrade. What the server answered, if it was no upgrade, is the inner error.
-async fn upgrade(
+/// One upgrade. If the server answered and it was no upgrade, the inner error has the answer,
+/// and how it began.
+async fn open(
+    target: &Target,
     request: Request,
     settings: &Settings,
     attempt: &Attempt,
-) -> Result<Result<WebSocketTransport, Error>, Failure> {
-    let (host, port, secure) = target(request.uri(), &["ws", "wss"])?;
-    let tcp = dial(&host, port, settings.unsent).await?;
+) -> Result<Result<WebSocketTransport, (Error, Vec<u8>)>, Failure> {
+    let tcp = dial(target.host(), target.port(), settings.unsent).await?;
     attempt.reached();
-    let wire = if secure {
-        #[cfg(feature = "rustls")]
-        {
-            super::tls::handshake(tcp, &host, settings.tls.clone()).await?
-        }
-        #[cfg(not(feature = "rustls"))]
-        {
-            return Err(without_tls());
-        }
+    #[cfg(feature = "rustls")]
+    let mut wire = if target.scheme().is_secure() {
+        super::tls::handshake(tcp, target.host(), settings.tls.clone()).await?
     } else {
         Wire::plain(tcp)
     };
-    let opened = client_async_with_config(request, wire, Some(settings.protocol)).await;
-    Ok(opened.map(|(transport, _)| transport))
-}
-
-#[cfg(not(feature = "rustls"))]
-fn without_tls() -> Failure {
-    let cause = Cause::Socket(redial::cause::SocketError::Tls);
-    Failure::new(cause, "wss needs the feature rustls")
-}
-
-/// Host, port and whether TLS is asked for: by the second of the two schemes.
-pub(super) fn target(
-    uri: &tungstenite::http::Uri,
-    schemes: &[&str; 2],
-) -> Result<(String, u16, bool), Failure> {
-    let found = schemes
-        .iter()
-        .position(|scheme| uri.scheme_str() == Some(scheme));
-    let Some(found) = found else {
-        let why = format!("{uri}: not a {} or {} URL", schemes[0], schemes[1]);
-        return Err(Failure::credentials(why));
-    };
-    let secure = found == 1;
-    let host = uri
-        .host()
-        .filter(|host| !host.is_empty())
-        .ok_or_else(|| Failure::credentials(format!("{uri}: no host")))?;
-    let port = uri.port_u16().unwrap_or(if secure { 443 } else { 80 });
-    Ok((host.to_owned(), port, secure))
+    #[cfg(not(feature = "rustls"))]
+    let mut wire = Wire::plain(tcp);
+    let head = wire.keep_head();
+    match client_async_with_config(request, wire, Some(settings.protocol)).await {
+        Ok((mut transport, _)) => {
+            transport.get_mut().drop_head();
+            Ok(Ok(transport))
+        }
+        Err(error) => Ok(Err((error, head.bytes()))),
+    }
 }

@@ -3,10 +3,9 @@
 #[cfg(feature = "rustls")]
 use std::sync::Arc;
 
+use redial_adapter::Target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tungstenite::http::Uri;
 
-use super::connector::target;
 use crate::connector::Failure;
 use crate::net::{Wire, dial};
 
@@ -14,9 +13,9 @@ use crate::net::{Wire, dial};
 #[derive(Clone, Debug)]
 pub(super) enum Health {
     /// Whether something accepts connections there.
-    Tcp(Uri),
+    Tcp(Target),
     /// Whether a GET is answered with a status of 200 to 299.
-    Http(Uri),
+    Http(Target),
 }
 
 impl Health {
@@ -26,31 +25,21 @@ impl Health {
         unsent: usize,
         #[cfg(feature = "rustls")] tls: Option<Arc<tokio_rustls::rustls::ClientConfig>>,
     ) -> bool {
-        let (uri, schemes) = match &self {
-            Self::Tcp(uri) => (uri, &["ws", "wss"]),
-            Self::Http(uri) => (uri, &["http", "https"]),
-        };
+        let (Self::Tcp(target) | Self::Http(target)) = &self;
         let asked = async {
-            let (host, port, secure) = target(uri, schemes)?;
-            let tcp = dial(&host, port, unsent).await?;
+            let tcp = dial(target.host(), target.port(), unsent).await?;
             if matches!(self, Self::Tcp(_)) {
                 return Ok(true);
             }
             #[cfg(feature = "rustls")]
-            let mut wire = if secure {
-                super::tls::handshake(tcp, &host, tls).await?
+            let mut wire = if target.scheme().is_secure() {
+                super::tls::handshake(tcp, target.host(), tls).await?
             } else {
                 Wire::plain(tcp)
             };
             #[cfg(not(feature = "rustls"))]
-            let mut wire = {
-                if secure {
-                    return Ok(false);
-                }
-                Wire::plain(tcp)
-            };
-            let path = uri.path_and_query().map_or("/", |path| path.as_str());
-            let authority = uri.authority().map_or("", |authority| authority.as_str());
+            let mut wire = Wire::plain(tcp);
+            let (path, authority) = (target.path(), target.authority());
             let request =
                 format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
             wire.write_all(request.as_bytes()).await?;

@@ -20,34 +20,41 @@
 //! Between the link and the network wait at most the outbox's window, 64 KiB by default, in the
 //! library, and about as much in the kernel: that is what a ping has to wait for.
 
-mod cause;
 mod codec;
 mod connector;
 mod health;
-mod message;
-mod redirect;
 #[cfg(feature = "rustls")]
 mod tls;
 
-use std::fmt;
 use std::future::Future;
 
+use redial_adapter::{REDIRECTS, Scheme, Target, UNSENT, upgrade};
 use tungstenite::client::IntoClientRequest;
-use tungstenite::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use tungstenite::http::HeaderMap;
 use tungstenite::protocol::WebSocketConfig;
 
 pub use self::codec::{WebSocketCodec, WebSocketTransport};
 pub use self::connector::{Fixed, Provider, WebSocketConnector};
-pub use self::message::Message;
-pub use tungstenite;
+pub use redial_adapter::{Message, RequestError as UrlError, tungstenite};
 
 use self::connector::Settings;
 use self::health::Health;
 use crate::builder::Builder;
 use crate::connector::{Attempt, Failure};
 
-/// What is bound below the adapter by default.
-const UNSENT: usize = 64 << 10;
+/// What can be dialled.
+const WEBSOCKET: &[Scheme] = if cfg!(feature = "rustls") {
+    &[Scheme::Ws, Scheme::Wss]
+} else {
+    &[Scheme::Ws]
+};
+
+/// What can be asked for its health.
+const HTTP: &[Scheme] = if cfg!(feature = "rustls") {
+    &[Scheme::Http, Scheme::Https]
+} else {
+    &[Scheme::Http]
+};
 
 /// The room of the library's write buffer: twice a window, so that a batch is one write.
 const WRITE_BUFFER: usize = 128 << 10;
@@ -62,11 +69,11 @@ pub type WebSocketBuilder<P> = Builder<WebSocketConnector<P>, WebSocketCodec>;
 /// [`UrlError`] if it is no such address.
 pub fn websocket(url: impl AsRef<str>) -> Result<WebSocketBuilder<Fixed>, UrlError> {
     let url = url.as_ref();
-    let uri = checked(url, &["ws", "wss"])?;
+    let target = Target::url(url, WEBSOCKET)?;
     let mut builder = build(Fixed {
-        url: url.to_owned(),
+        url: target.to_url(),
     });
-    builder.connector.settings.health = Some(Health::Tcp(uri));
+    builder.connector.settings.health = Some(Health::Tcp(target));
     Ok(builder)
 }
 
@@ -108,7 +115,7 @@ fn build<P: Provider>(provider: P) -> WebSocketBuilder<P> {
         headers: HeaderMap::new(),
         protocol,
         unsent: UNSENT,
-        redirects: 5,
+        redirects: REDIRECTS,
         health: None,
         #[cfg(feature = "rustls")]
         tls: None,
@@ -122,17 +129,11 @@ impl<P: Provider> WebSocketBuilder<P> {
     ///
     /// # Errors
     ///
-    /// [`UrlError::Header`] if it is no header, or one that the upgrade itself is made of.
+    /// [`UrlError::InvalidHeader`] if it is no header, [`UrlError::ReservedHeader`] if it is one
+    /// that the upgrade itself is made of.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, UrlError> {
-        let wrong = || UrlError::Header {
-            name: name.to_owned(),
-        };
-        let header = HeaderName::try_from(name).map_err(|_| wrong())?;
-        if redirect::OF_UPGRADE.contains(&header) {
-            return Err(wrong());
-        }
-        let value = HeaderValue::try_from(value).map_err(|_| wrong())?;
-        self.connector.settings.headers.append(header, value);
+        let (name, value) = upgrade::header(name, value)?;
+        self.connector.settings.headers.append(name, value);
         Ok(self)
     }
 
@@ -171,8 +172,8 @@ impl<P: Provider> WebSocketBuilder<P> {
     ///
     /// [`UrlError`] if it is no such address.
     pub fn health_url(mut self, url: &str) -> Result<Self, UrlError> {
-        let uri = checked(url, &["http", "https"])?;
-        self.connector.settings.health = Some(Health::Http(uri));
+        let target = Target::url(url, HTTP)?;
+        self.connector.settings.health = Some(Health::Http(target));
         Ok(self)
     }
 
@@ -184,73 +185,3 @@ impl<P: Provider> WebSocketBuilder<P> {
         self
     }
 }
-
-fn checked(url: &str, schemes: &[&'static str]) -> Result<Uri, UrlError> {
-    let uri: Uri = url.parse().map_err(|_| UrlError::Malformed {
-        url: url.to_owned(),
-    })?;
-    match uri.scheme_str() {
-        Some(scheme) if schemes.contains(&scheme) => {}
-        Some(scheme) => {
-            return Err(UrlError::Scheme {
-                scheme: scheme.to_owned(),
-            });
-        }
-        None => {
-            return Err(UrlError::Malformed {
-                url: url.to_owned(),
-            });
-        }
-    }
-    if uri.host().is_none_or(str::is_empty) {
-        return Err(UrlError::NoHost {
-            url: url.to_owned(),
-        });
-    }
-    if cfg!(not(feature = "rustls")) && matches!(uri.scheme_str(), Some("wss" | "https")) {
-        return Err(UrlError::Tls);
-    }
-    Ok(uri)
-}
-
-/// What is wrong with an address or a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UrlError {
-    /// It is no absolute URL.
-    Malformed {
-        /// The address.
-        url: String,
-    },
-    /// The scheme is another than can be dialled.
-    Scheme {
-        /// The scheme.
-        scheme: String,
-    },
-    /// There is no host in it.
-    NoHost {
-        /// The address.
-        url: String,
-    },
-    /// TLS was not compiled in: the feature `rustls` is off.
-    Tls,
-    /// Not a header, or one that the upgrade itself is made of.
-    Header {
-        /// Its name.
-        name: String,
-    },
-}
-
-impl fmt::Display for UrlError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Malformed { url } => write!(f, "{url:?} is no absolute URL"),
-            Self::Scheme { scheme } => write!(f, "the scheme {scheme:?} can't be dialled"),
-            Self::NoHost { url } => write!(f, "{url:?} names no host"),
-            Self::Tls => f.write_str("TLS needs the feature rustls"),
-            Self::Header { name } => write!(f, "the header {name:?} can't be set like this"),
-        }
-    }
-}
-
-impl std::error::Error for UrlError {}

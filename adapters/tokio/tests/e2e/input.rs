@@ -11,14 +11,17 @@ use super::{LONG, link, next, quick, reach};
 #[test]
 fn wrong_addresses_are_refused_at_construction() {
     let error = |url: &str| websocket(url).map(|_| ()).unwrap_err();
-    assert!(matches!(error(""), UrlError::Malformed { .. }));
-    assert!(matches!(error("no url"), UrlError::Malformed { .. }));
-    assert!(matches!(error("/path"), UrlError::Malformed { .. }));
-    assert!(matches!(error("http://a.example/"), UrlError::Scheme { scheme } if scheme == "http"));
+    assert!(matches!(error(""), UrlError::InvalidUrl(_)));
+    assert!(matches!(error("no url"), UrlError::InvalidUrl(_)));
+    assert!(matches!(error("/path"), UrlError::InvalidUrl(_)));
+    assert!(
+        matches!(error("http://a.example/"), UrlError::UnsupportedScheme(scheme) if scheme == "http")
+    );
+    assert_eq!(error("ws://me:secret@a.example/"), UrlError::Credentials);
     let builder = websocket("ws://a.example/").unwrap();
     assert!(matches!(
         builder.header("Upgrade", "x").map(|_| ()).unwrap_err(),
-        UrlError::Header { name } if name == "Upgrade"
+        UrlError::ReservedHeader(name) if name == "Upgrade"
     ));
 }
 

@@ -92,6 +92,17 @@ async fn busy_servers_are_left_alone_as_long_as_they_ask() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_old_proxy_says_that_its_server_is_away() {
+    let answer = b"HTTP/1.0 503 Service Unavailable\r\nretry-after: 60\r\n\r\nsorry";
+    let server = Server::start(Behaviour::Garbage(answer.to_vec())).unwrap();
+    let (handle, _incoming) = link(&server.url(), quick());
+    let waiting = reach(&handle, Phase::Waiting).await;
+    assert_eq!(waiting.last_cause, Some(Cause::Http(503)));
+    let wait = waiting.next_attempt_at.unwrap().since(waiting.since);
+    assert!(wait >= ms(60_000), "{wait:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redirects_are_followed_and_bounded() {
     let goal = Server::start(Behaviour::Echo).unwrap();
     let http = goal.url().replace("ws://", "http://");
