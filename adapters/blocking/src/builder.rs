@@ -7,15 +7,18 @@ use std::{io, thread};
 use mio::{Poll, Waker};
 use redial::rng::{Seed, Seeded};
 use redial::{Command, Config, Event, Link};
+#[cfg(feature = "tungstenite")]
+use redial_adapter::RequestError;
+#[cfg(feature = "rustls")]
+use redial_adapter::rustls;
+use redial_adapter::{Failure, framed};
 
 use crate::clock::Clock;
 use crate::dial::Answer;
 use crate::driver::{Driver, Settings, Source, Transport, WAKER};
-#[cfg(feature = "tungstenite")]
-use crate::error::RequestError;
 use crate::handle::Handle;
 use crate::incoming::Incoming;
-use crate::provider::{Asked, Attempt, Failure, Provider};
+use crate::provider::{Asked, Attempt, Provider};
 use crate::request::Request;
 use crate::resolve::Resolver;
 use crate::shared::Shared;
@@ -59,7 +62,7 @@ impl Sealed for WebSocket {
 
 #[cfg(feature = "tungstenite")]
 impl Protocol for WebSocket {
-    type Message = crate::message::Message;
+    type Message = redial_adapter::Message;
 }
 
 /// Framed TCP, with messages of bytes.
@@ -82,8 +85,8 @@ impl<P> Builder<P> {
             config: Config::default(),
             seed: None,
             sizes: Sizes {
-                outgoing: 16 << 20,
-                incoming: 16 << 20,
+                outgoing: framed::LONGEST,
+                incoming: framed::LONGEST,
             },
             unsent: 64 << 10,
             inbox: (1024, 16 << 20),
@@ -225,7 +228,7 @@ where
                 #[cfg(feature = "rustls")]
                 tls: Some(match self.tls {
                     Some(tls) => tls,
-                    None => usual_tls()?,
+                    None => redial_adapter::tls::usual().map_err(io::Error::other)?,
                 }),
             },
             resolver: Resolver::default(),
@@ -257,18 +260,4 @@ fn random_seed() -> io::Result<Seed> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).map_err(io::Error::other)?;
     Ok(Seed::new(bytes))
-}
-
-#[cfg(feature = "rustls")]
-fn usual_tls() -> io::Result<Arc<rustls::ClientConfig>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let roots = rustls::RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }

@@ -1,8 +1,6 @@
-//! The one place that reads clocks.
+//! The one place that reads a clock.
 
 use std::time::Duration;
-#[cfg(feature = "tungstenite")]
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use redial::Instant;
 
@@ -27,15 +25,4 @@ impl Clock {
     pub(crate) fn until(self, at: Instant) -> Duration {
         at.since(self.now())
     }
-}
-
-/// The time since 1970, for dates in `Retry-After`; `None` where the clock says it is earlier.
-#[cfg(feature = "tungstenite")]
-pub(crate) fn unix_now() -> Option<Duration> {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the adapter's one look at the calendar; the core is told the result"
-    )]
-    let now = SystemTime::now();
-    now.duration_since(UNIX_EPOCH).ok()
 }

@@ -3,20 +3,16 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use redial::cause::SocketError;
 use redial::{Cause, Epoch, Instant};
+use redial_adapter::{Failure, STAGGER, cause_of_io, in_turns};
 
-use crate::error::{Ended, cause_of};
-use crate::provider::Failure;
+use crate::error::Ended;
 use crate::request::Request;
 use crate::wire::Wire;
-
-/// How long one address is tried alone before the next is tried beside it (RFC 8305 section 5).
-const STAGGER: Duration = Duration::from_millis(250);
 
 /// What a helper thread has found out.
 pub(crate) enum Answer {
@@ -64,7 +60,7 @@ pub(crate) enum Lap {
 impl Race {
     pub(crate) fn new(addresses: Vec<SocketAddr>) -> Self {
         Self {
-            left: addresses.into(),
+            left: in_turns(addresses).into(),
             running: Vec::new(),
             next_at: None,
             last: None,
@@ -134,5 +130,5 @@ fn state(tcp: &TcpStream) -> io::Result<bool> {
 }
 
 fn failed(address: SocketAddr, error: &io::Error) -> Ended {
-    Ended::new(cause_of(error), format!("{address}: {error}"))
+    Ended::new(cause_of_io(error), format!("{address}: {error}"))
 }

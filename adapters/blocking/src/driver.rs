@@ -9,12 +9,17 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 use redial::{Action, Cause, Epoch, Event, Instant, Phase};
+#[cfg(feature = "tungstenite")]
+use redial_adapter::REDIRECTS;
+use redial_adapter::Scheme;
+#[cfg(feature = "rustls")]
+use redial_adapter::rustls;
 
 use crate::core::Core;
 use crate::dial::{Answer, Dial, Lap, Race, Stage};
 use crate::error::Ended;
 use crate::provider::{Attempt, Provider};
-use crate::request::{Request, Scheme};
+use crate::request::Request;
 use crate::resolve::Resolver;
 use crate::shared::Shared;
 use crate::stream::Stream;
@@ -23,9 +28,6 @@ use crate::wire::{Inbound, Sizes, Step, Wire};
 
 /// The token of the waker; those of sockets follow.
 pub(crate) const WAKER: Token = Token(0);
-/// Redirections that one attempt follows.
-#[cfg(feature = "tungstenite")]
-const REDIRECTS: u8 = 5;
 
 /// What a driver is built with.
 pub(crate) struct Settings {
@@ -236,10 +238,7 @@ impl<W: Wire> Driver<W> {
                     Cause::Credentials,
                     "the provider gave a request of another protocol",
                 )),
-                Answer::Request(Err(failure)) => self.fail(Ended {
-                    closure: failure.closure,
-                    detail: failure.detail,
-                }),
+                Answer::Request(Err(failure)) => self.fail(failure),
                 Answer::Addresses(Ok(addresses)) => {
                     self.race(Race::new(addresses));
                     self.dial_on(now);
@@ -253,7 +252,7 @@ impl<W: Wire> Driver<W> {
     }
 
     fn speaks(request: &Request) -> bool {
-        W::FRAMED == (request.scheme == Scheme::Tcp)
+        W::FRAMED == (request.target.scheme() == Scheme::Tcp)
     }
 
     /// Finds the addresses of a request's host.
@@ -261,8 +260,8 @@ impl<W: Wire> Driver<W> {
         let Transport::Dialling(dial) = &mut self.transport else {
             return;
         };
-        let (epoch, host, port) = (dial.epoch, request.host.clone(), request.port);
-        let literal = request.literal();
+        let (epoch, target) = (dial.epoch, &request.target);
+        let (host, port, literal) = (target.host().to_owned(), target.port(), target.literal());
         dial.request = Some(request);
         dial.stage = Stage::Asked;
         if let Some(address) = literal {
@@ -320,11 +319,13 @@ impl<W: Wire> Driver<W> {
         }
         let stream = Stream::plain(tcp, self.settings.unsent);
         #[cfg(feature = "rustls")]
-        let stream = match (&self.settings.tls, request.scheme) {
-            (Some(tls), Scheme::Wss) => match stream.secured(Arc::clone(tls), &request.host) {
-                Ok(stream) => stream,
-                Err(error) => return self.fail(error.into()),
-            },
+        let stream = match &self.settings.tls {
+            Some(tls) if request.target.scheme().is_secure() => {
+                match stream.secured(Arc::clone(tls), request.target.host()) {
+                    Ok(stream) => stream,
+                    Err(ended) => return self.fail(ended),
+                }
+            }
             _ => stream,
         };
         let step = W::begin(stream, &request, self.settings.sizes);

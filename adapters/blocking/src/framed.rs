@@ -1,24 +1,14 @@
-//! Messages on plain TCP: a length, a tag, a body.
-//!
-//! Each frame is a length of 4 bytes, big endian, and that many bytes: a tag of one byte and
-//! the body. Tags are 0 data (the body is the payload), 1 ping and 2 pong (the body is a nonce
-//! of 8 bytes, which the pong brings back), 3 close (no body; a FIN follows it). A close frame
-//! counts as the WebSocket code 1005, a close without a code: the link dials again.
+//! Messages on plain TCP, framed as `redial_adapter::framed` says.
 
 use std::io::{ErrorKind, Read, Write};
 
 use redial::Cause;
-use redial::cause::ProtocolError;
+use redial_adapter::framed::{CLOSED, DATA_AT, Kind, Parsed, control, data, parse};
 
 use crate::error::Ended;
 use crate::request::Request;
 use crate::stream::Stream;
 use crate::wire::{Inbound, Sizes, Step, Wire};
-
-const DATA: u8 = 0;
-const PING: u8 = 1;
-const PONG: u8 = 2;
-const CLOSE: u8 = 3;
 
 /// How much is read at once.
 const READ: usize = 32 << 10;
@@ -34,8 +24,8 @@ pub(crate) struct Framed {
     /// What lies before it in `output` has been written.
     written: usize,
     scratch: Box<[u8]>,
-    /// The body of the peer's last ping that has no answer yet.
-    asked: Option<[u8; 8]>,
+    /// The nonce of the peer's last ping that has no answer yet.
+    asked: Option<u64>,
 }
 
 /// There is no handshake.
@@ -84,7 +74,11 @@ impl Wire for Framed {
 
     fn put(&mut self, message: &Vec<u8>) -> Result<bool, Ended> {
         let fits = message.len() <= self.sizes.outgoing;
-        Ok(fits && self.append(DATA, message))
+        let Some(head) = data(message.len()).filter(|_| fits) else {
+            return Ok(false);
+        };
+        self.append(&head, message);
+        Ok(true)
     }
 
     fn pending(&self) -> usize {
@@ -92,19 +86,19 @@ impl Wire for Framed {
     }
 
     fn ping(&mut self, nonce: u64) -> Result<(), Ended> {
-        self.append(PING, &nonce.to_be_bytes());
+        self.append(&control(Kind::Ping(nonce)), &[]);
         Ok(())
     }
 
     fn pong(&mut self) -> Result<(), Ended> {
         if let Some(nonce) = self.asked.take() {
-            self.append(PONG, &nonce);
+            self.append(&control(Kind::Pong(nonce)), &[]);
         }
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), Ended> {
-        self.append(CLOSE, &[]);
+        self.append(&control(Kind::Close), &[]);
         Ok(())
     }
 
@@ -130,53 +124,33 @@ impl Wire for Framed {
 impl Framed {
     /// Takes a whole frame out of the input, if there is one.
     fn frame(&mut self) -> Result<Option<Inbound<Vec<u8>>>, Ended> {
-        let broken = |detail: &str| Ended::new(Cause::Protocol(ProtocolError::Frame), detail);
         let input = self.input.get(self.taken..).unwrap_or_default();
-        let Some((head, rest)) = input.split_first_chunk::<4>() else {
+        let Parsed::Whole(kind, length) = parse(input, self.sizes.incoming)? else {
             return Ok(None);
         };
-        let length = u32::from_be_bytes(*head) as usize;
-        if length > self.sizes.incoming.saturating_add(1) {
-            let detail = format!("a frame of {length} bytes");
-            return Err(Ended::new(Cause::Protocol(ProtocolError::TooBig), detail));
-        }
-        let Some(frame) = rest.get(..length) else {
-            return Ok(None);
-        };
-        let inbound = match frame.split_first() {
-            Some((&DATA, body)) => Inbound::Message(body.to_vec()),
-            Some((&PING, body)) => {
-                self.asked = Some(nonce(body).ok_or_else(|| broken("a ping without nonce"))?);
+        let inbound = match kind {
+            Kind::Data => {
+                let body = input.get(DATA_AT..length).unwrap_or_default();
+                Inbound::Message(body.to_vec())
+            }
+            Kind::Ping(nonce) => {
+                self.asked = Some(nonce);
                 Inbound::Ping
             }
-            Some((&PONG, body)) => {
-                let nonce = nonce(body).ok_or_else(|| broken("a pong without nonce"))?;
-                Inbound::Pong(Some(u64::from_be_bytes(nonce)))
-            }
-            Some((&CLOSE, [])) => return Err(Ended::new(Cause::Close(1005), "a close frame")),
-            Some((tag, _)) => return Err(broken(&format!("a frame with the tag {tag}"))),
-            None => return Err(broken("an empty frame")),
+            Kind::Pong(nonce) => Inbound::Pong(Some(nonce)),
+            Kind::Close => return Err(Ended::new(CLOSED, "a close frame")),
         };
-        self.taken += 4 + length;
+        self.taken += length;
         Ok(Some(inbound))
     }
 
-    /// False if the body is longer than a frame can be.
-    fn append(&mut self, tag: u8, body: &[u8]) -> bool {
-        let Ok(length) = u32::try_from(body.len().saturating_add(1)) else {
-            return false;
-        };
+    /// Puts bytes behind what waits to be written.
+    fn append(&mut self, head: &[u8], body: &[u8]) {
         if self.written > 0 {
             self.output.drain(..self.written);
             self.written = 0;
         }
-        self.output.extend_from_slice(&length.to_be_bytes());
-        self.output.push(tag);
+        self.output.extend_from_slice(head);
         self.output.extend_from_slice(body);
-        true
     }
-}
-
-fn nonce(body: &[u8]) -> Option<[u8; 8]> {
-    body.try_into().ok()
 }

@@ -46,8 +46,6 @@ mod error;
 mod framed;
 mod handle;
 mod incoming;
-#[cfg(feature = "tungstenite")]
-mod message;
 mod provider;
 mod request;
 mod resolve;
@@ -60,18 +58,18 @@ mod wire;
 
 pub use redial;
 #[cfg(feature = "rustls")]
-pub use rustls;
+pub use redial_adapter::rustls;
 
 #[cfg(feature = "tungstenite")]
 pub use self::builder::WebSocket;
 pub use self::builder::{Builder, Ends, Protocol, Tcp};
-pub use self::error::RequestError;
 pub use self::handle::{Fates, Handle};
 pub use self::incoming::Incoming;
-#[cfg(feature = "tungstenite")]
-pub use self::message::{Bytes, Message, Utf8Bytes};
-pub use self::provider::{Attempt, Failure};
+pub use self::provider::Attempt;
 pub use self::request::Request;
+#[cfg(feature = "tungstenite")]
+pub use redial_adapter::{Bytes, Message, Utf8Bytes};
+pub use redial_adapter::{Failure, RequestError};
 
 /// A link to a WebSocket server, by a URL of the scheme `ws`, or `wss` with the feature `rustls`.
 ///
@@ -88,7 +86,7 @@ pub fn websocket(url: &str) -> Result<Builder<WebSocket>, RequestError> {
 /// Each frame is a length of 4 bytes, big endian, and that many bytes: a tag of one byte (0 data,
 /// 1 ping, 2 pong, 3 close) and the body, which is the payload of data, the nonce of 8 bytes of a
 /// ping, brought back by its pong, and nothing of a close, after which the connection ends. A server's
-/// close frame counts as the WebSocket code 1000: by default the link closes and does not dial.
+/// close frame counts as the WebSocket code 1005, a close without a code: the link dials again.
 ///
 /// # Errors
 ///

@@ -4,7 +4,8 @@
 use std::sync::mpsc::{Sender, channel};
 use std::{io, thread};
 
-use redial::{Closure, Epoch, cause};
+use redial::Epoch;
+use redial_adapter::Failure;
 
 use crate::request::Request;
 
@@ -16,26 +17,6 @@ pub struct Attempt {
     pub number: u32,
     /// Whether the last credentials were refused: fetch fresh ones.
     pub refresh: bool,
-}
-
-/// Why a provider has no request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// What the link makes of it: usually [`Cause::Credentials`](redial::Cause::Credentials),
-    /// which is retried; a final cause ends the link.
-    pub closure: Closure,
-    /// The words for the log and for [`Handle::last_error`](crate::Handle::last_error).
-    pub detail: String,
-}
-
-impl Failure {
-    /// A failure that is retried by the schedule.
-    pub fn new(detail: impl Into<String>) -> Self {
-        Self {
-            closure: cause::Cause::Credentials.into(),
-            detail: detail.into(),
-        }
-    }
 }
 
 /// What the thread of a provider is called with.

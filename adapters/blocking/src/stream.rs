@@ -3,12 +3,16 @@
 //! Reading never waits for writing: a peer that does not read must not keep its pong from us.
 
 use std::io::{self, ErrorKind, Read, Write};
-#[cfg(feature = "tungstenite")]
-use std::sync::{Arc, Mutex};
+#[cfg(feature = "rustls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use mio::net::TcpStream;
-use socket2::SockRef;
+#[cfg(feature = "rustls")]
+use redial_adapter::rustls;
+use redial_adapter::socket2::SockRef;
+#[cfg(feature = "tungstenite")]
+use redial_adapter::websocket::Head;
 
 /// A connected socket, with TLS on it where the URL says so.
 pub(crate) struct Stream {
@@ -22,13 +26,7 @@ pub(crate) struct Stream {
 impl Stream {
     /// A plain stream that holds at most about `unsent` bytes not yet sent below this program.
     pub(crate) fn plain(tcp: TcpStream, unsent: u32) -> Self {
-        // Where an option can't be set the connection works all the same, only less briskly.
-        let _ = tcp.set_nodelay(true);
-        let socket = SockRef::from(&tcp);
-        #[cfg(any(target_os = "android", target_os = "linux"))]
-        let _ = socket.set_tcp_notsent_lowat(unsent);
-        #[cfg(not(any(target_os = "android", target_os = "linux")))]
-        let _ = socket.set_send_buffer_size(unsent as usize);
+        redial_adapter::tune(&SockRef::from(&tcp), unsent as usize);
         Self {
             tcp: Counted {
                 tcp,
@@ -48,10 +46,10 @@ impl Stream {
         mut self,
         config: Arc<rustls::ClientConfig>,
         host: &str,
-    ) -> io::Result<Self> {
-        let name = rustls::pki_types::ServerName::try_from(host.to_owned())
-            .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
-        let mut tls = rustls::ClientConnection::new(config, name).map_err(broken)?;
+    ) -> Result<Self, redial_adapter::Failure> {
+        use redial_adapter::tls::{failed, server_name};
+        let name = server_name(host)?;
+        let mut tls = rustls::ClientConnection::new(config, name).map_err(failed)?;
         // What waits here waits behind pings too.
         tls.set_buffer_limit(Some(TLS_BUFFER));
         self.tls = Some(Box::new(tls));
@@ -74,7 +72,7 @@ impl Stream {
     /// what the server wrote.
     #[cfg(feature = "tungstenite")]
     pub(crate) fn keep_head(&mut self) -> Head {
-        Arc::clone(self.head.insert(Arc::default()))
+        self.head.insert(Head::default()).clone()
     }
 
     /// Keeps nothing more.
@@ -86,10 +84,7 @@ impl Stream {
     #[cfg(feature = "tungstenite")]
     fn note(&self, read: &[u8]) {
         if let Some(head) = &self.head {
-            if let Ok(mut head) = head.lock() {
-                let room = HEAD.saturating_sub(head.len()).min(read.len());
-                head.extend_from_slice(read.get(..room).unwrap_or_default());
-            }
+            head.note(read);
         }
     }
 
@@ -182,13 +177,6 @@ struct Counted {
     received: u64,
 }
 
-/// The first bytes that came in.
-#[cfg(feature = "tungstenite")]
-pub(crate) type Head = Arc<Mutex<Vec<u8>>>;
-
-/// How much of an answer is kept.
-#[cfg(feature = "tungstenite")]
-const HEAD: usize = 4096;
 /// What rustls may hold of what is written.
 #[cfg(feature = "rustls")]
 const TLS_BUFFER: usize = 16 << 10;

@@ -3,20 +3,19 @@
 //! The library's own threshold for writing is put out of reach, so that a put only fills memory
 //! and the link's lock is never held over a system call; [`Wire::flush`] does the writing.
 
-use redial::cause::{ProtocolError as Broken, RetryAfter};
-use redial::{Cause, Closure};
-use tungstenite::handshake::client::ClientHandshake;
-use tungstenite::handshake::{HandshakeError, MidHandshake};
-use tungstenite::http::HeaderValue;
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::{CloseFrame, WebSocketConfig};
-use tungstenite::{Bytes, Error, error::ProtocolError};
+use redial_adapter::Message;
+use redial_adapter::tungstenite::handshake::client::ClientHandshake;
+use redial_adapter::tungstenite::handshake::{HandshakeError, MidHandshake};
+use redial_adapter::tungstenite::protocol::frame::coding::CloseCode;
+use redial_adapter::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use redial_adapter::tungstenite::{self, Bytes, Error};
+use redial_adapter::websocket::{
+    Head, cause_of_close, cause_of_stream, failure_of_handshake, nonce_of_pong,
+};
 
-use crate::clock::unix_now;
-use crate::error::{Ended, cause_of};
-use crate::message::Message;
+use crate::error::Ended;
 use crate::request::Request;
-use crate::stream::{Head, Stream};
+use crate::stream::Stream;
 use crate::wire::{Inbound, Sizes, Step, Wire};
 
 /// How much is read at once.
@@ -53,7 +52,7 @@ impl Wire for WebSocket {
             .max_frame_size(Some(sizes.incoming));
         let upgrade = match request.upgrade() {
             Ok(upgrade) => upgrade,
-            Err(detail) => return Step::Failed(Ended::new(Cause::Credentials, detail)),
+            Err(error) => return Step::Failed(Ended::credentials(error)),
         };
         match ClientHandshake::start(stream, upgrade, Some(config)) {
             Ok(middle) => Self::resume(Upgrade {
@@ -88,10 +87,7 @@ impl Wire for WebSocket {
                 head,
                 request,
             }),
-            Err(HandshakeError::Failure(error)) => {
-                let head = head.lock().map(|head| head.clone()).unwrap_or_default();
-                failed(&error, &head, &request)
-            }
+            Err(HandshakeError::Failure(error)) => failed(&error, &head.bytes(), &request),
         }
     }
 
@@ -101,17 +97,16 @@ impl Wire for WebSocket {
             Ok(Read::Text(text)) => Ok(Some(Inbound::Message(Message::Text(text)))),
             Ok(Read::Binary(bytes)) => Ok(Some(Inbound::Message(Message::Binary(bytes)))),
             Ok(Read::Ping(_)) => Ok(Some(Inbound::Ping)),
-            Ok(Read::Pong(payload)) => Ok(Some(Inbound::Pong(nonce(&payload)))),
+            Ok(Read::Pong(payload)) => Ok(Some(Inbound::Pong(nonce_of_pong(&payload)))),
             Ok(Read::Close(frame)) => {
                 // The answer, if it was not we who began.
                 let _ = self.socket.flush();
                 self.stream().farewell();
-                let code = frame.as_ref().map_or(1005, |frame| frame.code.into());
+                let cause = cause_of_close(frame.as_ref());
                 let reason = frame.map(|frame| frame.reason).unwrap_or_default();
-                Err(Ended::new(
-                    Cause::Close(code),
-                    format!("close {code} {:?}", reason.as_str()),
-                ))
+                let code = cause.code().unwrap_or_default();
+                let detail = format!("close {code} {:?}", reason.as_str());
+                Err(Ended::new(cause, detail))
             }
             // Raw frames are not given out by a read.
             Ok(Read::Frame(_)) => Ok(None),
@@ -123,14 +118,11 @@ impl Wire for WebSocket {
     }
 
     fn put(&mut self, message: &Message) -> Result<bool, Ended> {
-        let length = message.as_bytes().len();
+        let length = message.len();
         if length > self.outgoing {
             return Ok(false);
         }
-        self.write(match message.clone() {
-            Message::Text(text) => tungstenite::Message::Text(text),
-            Message::Binary(bytes) => tungstenite::Message::Binary(bytes),
-        })?;
+        self.write(message.clone().into())?;
         // The longest header of a frame from a client has 14 bytes.
         self.pending += length + 14;
         Ok(true)
@@ -187,15 +179,6 @@ impl WebSocket {
     }
 }
 
-/// What a pong carries: nothing, a nonce, or something that no ping of ours had.
-fn nonce(payload: &[u8]) -> Option<u64> {
-    match <[u8; 8]>::try_from(payload) {
-        Ok(bytes) => Some(u64::from_be_bytes(bytes)),
-        Err(_) if payload.is_empty() => None,
-        Err(_) => Some(u64::MAX),
-    }
-}
-
 /// `None` for an error that only says: not now.
 fn blocked(error: Error) -> Option<Error> {
     match error {
@@ -206,70 +189,19 @@ fn blocked(error: Error) -> Option<Error> {
 
 /// The end of an open connection.
 fn ended(error: &Error) -> Ended {
-    let cause = match error {
-        Error::Io(error) => cause_of(error),
-        Error::ConnectionClosed
-        | Error::AlreadyClosed
-        | Error::Protocol(
-            ProtocolError::ResetWithoutClosingHandshake | ProtocolError::SendAfterClosing,
-        ) => Cause::Lost,
-        Error::Capacity(_) => Cause::Protocol(Broken::TooBig),
-        Error::Utf8(_) => Cause::Protocol(Broken::Utf8),
-        _ => Cause::Protocol(Broken::Frame),
-    };
-    Ended::new(cause, error)
+    Ended::new(cause_of_stream(error), error)
 }
 
 /// The end of a handshake.
 fn failed(error: &Error, head: &[u8], request: &Request) -> Step<WebSocket> {
-    let cause = match error {
-        Error::Http(answer) => {
-            let header = |name: &str| answer.headers().get(name).map(HeaderValue::as_bytes);
-            let status = answer.status().as_u16();
-            let ended = refused(status, header("retry-after"));
-            let elsewhere = matches!(status, 301 | 302 | 303 | 307 | 308);
-            let location = header("location").and_then(|value| std::str::from_utf8(value).ok());
-            let next = location.filter(|_| elsewhere);
-            return match next.map(|location| request.redirected(location)) {
-                Some(Ok(next)) => Step::Redirect(Box::new(next), ended),
-                _ => Step::Failed(ended),
-            };
-        }
-        Error::Protocol(ProtocolError::WrongHttpVersion) => match old(head) {
-            Some(ended) => return Step::Failed(ended),
-            None => Cause::NotWebSocket,
-        },
-        Error::Io(error) => cause_of(error),
-        // The server ended in the middle of its answer, or before it.
-        Error::Protocol(ProtocolError::HandshakeIncomplete) => Cause::Lost,
-        _ => Cause::NotWebSocket,
+    let ended = failure_of_handshake(error, head);
+    let next = match error {
+        Error::Http(answer) => request.redirected(answer),
+        _ => Ok(None),
     };
-    Step::Failed(Ended::new(cause, error))
-}
-
-fn refused(status: u16, retry_after: Option<&[u8]>) -> Ended {
-    let cause = Cause::Http(status);
-    let hint = retry_after.and_then(|value| RetryAfter::parse_header(value, unix_now()));
-    Ended {
-        closure: match hint {
-            Some(hint) => Closure::hinted(cause, hint),
-            None => cause.into(),
-        },
-        detail: format!("HTTP {status}"),
+    match next {
+        Ok(Some(next)) => Step::Redirect(Box::new(next), ended),
+        Ok(None) => Step::Failed(ended),
+        Err(why) => Step::Failed(Ended::new(ended.closure, why)),
     }
-}
-
-/// An answer of HTTP/1.0, with which proxies say that the server behind them is away.
-fn old(head: &[u8]) -> Option<Ended> {
-    let text = String::from_utf8_lossy(head);
-    let mut lines = text.lines();
-    let status = lines.next()?.strip_prefix("HTTP/1.0 ")?.get(..3)?;
-    let status = status.parse().ok()?;
-    let mut fields = lines.take_while(|line| !line.is_empty());
-    let retry_after = fields.find_map(|line| {
-        let (name, value) = line.split_once(':')?;
-        let wanted = name.eq_ignore_ascii_case("retry-after");
-        wanted.then(|| value.trim().as_bytes().to_vec())
-    });
-    Some(refused(status, retry_after.as_deref()))
 }

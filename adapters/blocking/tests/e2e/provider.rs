@@ -25,7 +25,7 @@ fn credentials_are_fresh_at_each_attempt() {
         log.push((attempt.number, attempt.refresh));
         Request::websocket(&url)
             .and_then(|r| r.header("Authorization", &format!("Bearer t{}", log.len())))
-            .map_err(|error| Failure::new(error.to_string()))
+            .map_err(|error| Failure::credentials(error.to_string()))
     };
     let (handle, _incoming) = builder(&server.url(), quick())
         .provider(provider)
@@ -50,11 +50,11 @@ fn a_provider_that_fails_and_one_that_hangs() {
     let provider = move |_| {
         calls += 1;
         match calls {
-            1 => Err(Failure::new("the vault is sealed")),
+            1 => Err(Failure::credentials("the vault is sealed")),
             // An answer long after its attempt has ended.
             2 => {
                 let _ = hang.recv();
-                Err(Failure::new("too late"))
+                Err(Failure::credentials("too late"))
             }
             _ => Ok(Request::websocket(&url).unwrap()),
         }
