@@ -10,7 +10,6 @@ mod demo;
 mod link;
 mod pipe;
 mod target;
-mod trouble;
 mod words;
 
 use args::{Args, Command};

@@ -1,20 +1,15 @@
 //! Addresses and headers from the command line, checked before anything is dialled.
 
+use redial_adapter::tungstenite::handshake::client::Request;
+use redial_adapter::tungstenite::http::{HeaderMap, HeaderName, HeaderValue};
+use redial_adapter::{RequestError, Scheme, upgrade};
 use std::fmt;
+use std::ops::Deref;
 use std::str::FromStr;
-use tokio_tungstenite::tungstenite::client::IntoClientRequest;
-use tokio_tungstenite::tungstenite::handshake::client::Request;
-use tokio_tungstenite::tungstenite::http::{HeaderName, HeaderValue, Uri};
 
 /// A WebSocket address that can be dialled.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Target {
-    text: String,
-    /// Without the brackets of an IPv6 address.
-    pub(crate) host: String,
-    pub(crate) port: u16,
-    pub(crate) tls: bool,
-}
+pub(crate) struct Target(redial_adapter::Target);
 
 impl FromStr for Target {
     type Err = String;
@@ -25,81 +20,54 @@ impl FromStr for Target {
                 "not a URL: a WebSocket address begins with ws:// or wss://, as in ws://{text}"
             ));
         };
-        let tls = match scheme.to_ascii_lowercase().as_str() {
-            "ws" => false,
-            "wss" => true,
+        match scheme.to_ascii_lowercase().as_str() {
             "http" => return Err(format!("http is not WebSocket; try ws://{rest}")),
             "https" => return Err(format!("https is not WebSocket; try wss://{rest}")),
-            other => {
-                return Err(format!(
-                    "unknown scheme {other:?}: only ws and wss are known"
-                ));
-            }
-        };
+            _ => {}
+        }
         if rest.contains('#') {
             return Err("a WebSocket address has no fragment (#..)".to_owned());
         }
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        if authority.contains('@') {
-            return Err(
+        let target = redial_adapter::Target::url(text, &[Scheme::Ws, Scheme::Wss]);
+        target.map(Self).map_err(|error| match error {
+            RequestError::UnsupportedScheme(other) => {
+                format!("unknown scheme {other:?}: only ws and wss are known")
+            }
+            RequestError::NoHost => "not a URL: the host is missing".to_owned(),
+            RequestError::InvalidPort(port) => {
+                format!("{port:?} is no port: it must lie between 1 and 65535")
+            }
+            RequestError::Credentials => {
                 "credentials in an address are not sent; use --header 'Authorization: ..'"
-                    .to_owned(),
-            );
-        }
-        // A query right after the host is allowed in a URL, not in a request.
-        let slash = if path.starts_with('/') { "" } else { "/" };
-        let text = format!(
-            "{}://{authority}{slash}{path}",
-            if tls { "wss" } else { "ws" }
-        );
-        let uri: Uri = text
-            .parse()
-            .map_err(|error| format!("not a URL: {error}"))?;
-        let bracketed = uri.host().unwrap_or_default();
-        let host = bracketed.trim_start_matches('[').trim_end_matches(']');
-        if host.is_empty() {
-            return Err("the host is missing".to_owned());
-        }
-        let port = match authority[bracketed.len()..].strip_prefix(':') {
-            Some(port) => match port.parse() {
-                Ok(port) if port > 0 => port,
-                _ => {
-                    return Err(format!(
-                        "{port:?} is no port: it must lie between 1 and 65535"
-                    ));
-                }
-            },
-            None if tls => 443,
-            None => 80,
-        };
-        Ok(Self {
-            host: host.to_owned(),
-            port,
-            tls,
-            text,
+                    .to_owned()
+            }
+            other => format!("not a URL: {other}"),
         })
     }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.text)
+        f.write_str(&self.to_url())
+    }
+}
+
+impl Deref for Target {
+    type Target = redial_adapter::Target;
+
+    fn deref(&self) -> &redial_adapter::Target {
+        &self.0
     }
 }
 
 impl Target {
-    /// The request for an upgrade, with these headers in place of any of the same name.
+    /// The request for an upgrade, with these headers.
     pub(crate) fn request(&self, headers: &[Header]) -> std::io::Result<Request> {
-        let request = self.text.as_str().into_client_request();
-        let mut request = request.map_err(std::io::Error::other)?;
-        for Header { name, .. } in headers {
-            request.headers_mut().remove(name);
-        }
+        let mut map = HeaderMap::new();
         for Header { name, value } in headers {
-            request.headers_mut().append(name, value.clone());
+            map.append(name, value.clone());
         }
-        Ok(request)
+        upgrade::request(self, &map).map_err(std::io::Error::other)
     }
 }
 
@@ -117,15 +85,8 @@ impl FromStr for Header {
         let (name, value) = text
             .split_once(':')
             .ok_or("a header has the form 'Name: value'")?;
-        let name: HeaderName = name.trim().parse().map_err(|_| "not a header's name")?;
-        if ["upgrade", "connection", "host"].contains(&name.as_str())
-            || name.as_str().starts_with("sec-websocket-") && name != "sec-websocket-protocol"
-        {
-            return Err(format!(
-                "{name} is part of the handshake and not free to choose"
-            ));
-        }
-        let value = value.trim().parse().map_err(|_| "not a header's value")?;
+        let header = upgrade::header(name.trim(), value.trim());
+        let (name, value) = header.map_err(|error| error.to_string())?;
         Ok(Self { name, value })
     }
 }
@@ -146,7 +107,7 @@ mod tests {
             let target: Target = text.parse().unwrap();
             assert_eq!(target.to_string(), shown);
             assert_eq!(
-                (target.host.as_str(), target.port, target.tls),
+                (target.host(), target.port(), target.scheme().is_secure()),
                 (host, port, tls)
             );
         }

@@ -10,6 +10,7 @@ use crate::args::CheckOptions;
 use crate::words;
 use probe::Probe;
 use redial::cause::Cause;
+use redial_adapter::Failure;
 use report::Report;
 use std::io;
 use std::time::{Duration, Instant};
@@ -64,34 +65,17 @@ struct Tried {
     outcome: Result<String, Failure>,
 }
 
-/// Why a step failed.
-#[derive(Debug)]
-struct Failure {
-    cause: Cause,
-    /// What is known beyond the cause: the words of the library or of the server.
-    detail: String,
-}
-
-impl Failure {
-    fn new(cause: Cause, detail: &dyn ToString) -> Self {
-        Self {
-            cause,
-            detail: detail.to_string(),
-        }
-    }
-}
-
 /// Runs the check; 0 where every step worked.
 pub(crate) async fn run(options: CheckOptions) -> io::Result<u8> {
     let mut probe = Probe::new(&options.url, options.url.request(&options.headers)?);
     let mut report = Report::begin(&options);
-    for step in Step::of(options.url.tls) {
+    for step in Step::of(options.url.scheme().is_secure()) {
         let begun = Instant::now();
         let outcome = match timeout(options.timeout, probe.go(step)).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Failure::new(
                 step.overdue(),
-                &format!("nothing came within {}", words::time(options.timeout)),
+                format!("nothing came within {}", words::time(options.timeout)),
             )),
         };
         let went = report.add(Tried {

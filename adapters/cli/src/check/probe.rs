@@ -1,20 +1,18 @@
 //! The steps of a check, each on what the one before it left.
 
-use super::{Failure, Step};
+use super::Step;
 use crate::target::Target;
-use crate::{trouble, words};
+use crate::words;
 use futures_util::{SinkExt, StreamExt};
 use redial::cause::{Cause, ProtocolError, SocketError};
-use redial_tokio::cause_of_io;
-use std::io::ErrorKind;
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use redial_adapter::tls::{failed, server_name, usual};
+use redial_adapter::websocket::{cause_of_close, cause_of_stream, failure_of_handshake};
+use redial_adapter::{Failure, cause_of_io};
+use std::net::SocketAddr;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::ServerName;
-use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -61,14 +59,14 @@ impl<'a> Probe<'a> {
     }
 
     async fn name(&mut self) -> Outcome {
-        let Target { host, port, .. } = self.target;
-        if let Ok(address) = host.parse::<IpAddr>() {
-            self.addresses = vec![SocketAddr::new(address, *port)];
+        let (host, port) = (self.target.host(), self.target.port());
+        if let Some(address) = self.target.literal() {
+            self.addresses = vec![SocketAddr::new(address, port)];
             return Ok("it is an address already".to_owned());
         }
         let unknown =
-            |detail: String| Failure::new(Cause::Socket(SocketError::NameNotFound), &detail);
-        let found = lookup_host((host.as_str(), *port)).await;
+            |detail: String| Failure::new(Cause::Socket(SocketError::NameNotFound), detail);
+        let found = lookup_host((host, port)).await;
         for address in found.map_err(|error| unknown(error.to_string()))? {
             if !self.addresses.contains(&address) {
                 self.addresses.push(address);
@@ -99,22 +97,15 @@ impl<'a> Probe<'a> {
                 }
             }
         }
-        Err(Failure::new(cause, &failures.join("; ")))
+        Err(Failure::new(cause, failures.join("; ")))
     }
 
     async fn tls(&mut self) -> Outcome {
-        let failed = |error: &dyn ToString| Failure::new(Cause::Socket(SocketError::Tls), error);
-        let config = trusting().map_err(|error| failed(&error))?;
-        let name = ServerName::try_from(self.target.host.clone()).map_err(|e| failed(&e))?;
+        // It trusts whom `redial connect` trusts.
+        let config = usual().map_err(failed)?;
+        let name = server_name(self.target.host())?;
         let transport = self.transport.take().ok_or_else(missing)?;
-        let connecting = TlsConnector::from(Arc::new(config)).connect(name, transport);
-        let stream = connecting.await.map_err(|error| {
-            // What is wrong with what the peer said comes as one of these two.
-            match error.kind() {
-                ErrorKind::InvalidData | ErrorKind::InvalidInput => failed(&error),
-                _ => Failure::new(cause_of_io(&error), &error),
-            }
-        })?;
+        let stream = TlsConnector::from(config).connect(name, transport).await?;
         let session = stream.get_ref().1;
         let version = session.protocol_version().and_then(|v| v.as_str());
         let version = version
@@ -124,7 +115,7 @@ impl<'a> Probe<'a> {
         self.transport = Some(Box::new(stream));
         Ok(format!(
             "{version}, certificate valid for {}",
-            self.target.host
+            self.target.host()
         ))
     }
 
@@ -132,12 +123,11 @@ impl<'a> Probe<'a> {
         let transport = self.transport.take().ok_or_else(missing)?;
         let request = self.request.take().ok_or_else(missing)?;
         let (socket, answer) = client_async(request, transport).await.map_err(|error| {
-            let cause = trouble::of_websocket(&error);
-            let detail = match &error {
-                Error::Http(answer) => told(|name| answer.headers().get(name)?.to_str().ok()),
-                other => other.to_string(),
-            };
-            Failure::new(cause, &detail)
+            let mut failure = failure_of_handshake(&error, &[]);
+            if let Error::Http(answer) = &error {
+                failure.detail = told(|name| answer.headers().get(name)?.to_str().ok());
+            }
+            failure
         })?;
         self.socket = Some(socket);
         let more = told(|name| answer.headers().get(name)?.to_str().ok());
@@ -186,17 +176,6 @@ impl<'a> Probe<'a> {
     }
 }
 
-/// A client that trusts Mozilla's list of authorities, as `redial connect` does.
-fn trusting() -> Result<ClientConfig, rustls::Error> {
-    let roots = webpki_roots::TLS_SERVER_ROOTS.to_vec();
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(RootCertStore { roots })
-        .with_no_client_auth();
-    Ok(config)
-}
-
 /// What a server says of itself and of what it wants, from the headers of its answer.
 fn told<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> String {
     let names = [
@@ -220,26 +199,23 @@ async fn next(socket: &mut WebSocketStream<Box<dyn Transport>>) -> Result<Messag
     match socket.next().await {
         Some(Ok(message)) => Ok(message),
         Some(Err(error)) => Err(broken(error)),
-        None => Err(Failure::new(Cause::Lost, &"")),
+        None => Err(Failure::new(Cause::Lost, "")),
     }
 }
 
 fn closed(frame: Option<CloseFrame>) -> Failure {
-    match frame {
-        Some(frame) => Failure::new(Cause::Close(frame.code.into()), &frame.reason),
-        None => Failure::new(Cause::Close(1005), &""),
-    }
+    let cause = cause_of_close(frame.as_ref());
+    Failure::new(cause, frame.map(|frame| frame.reason).unwrap_or_default())
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "the form that map_err wants")]
 fn broken(error: Error) -> Failure {
-    Failure::new(trouble::of_websocket(&error), &error)
+    Failure::new(cause_of_stream(&error), error)
 }
 
 /// A step without the one before it, which is never asked for.
 fn missing() -> Failure {
     Failure::new(
         Cause::Protocol(ProtocolError::Frame),
-        &"there is no connection",
+        "there is no connection",
     )
 }

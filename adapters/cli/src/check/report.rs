@@ -1,6 +1,6 @@
 //! What is shown of a check: a line for each step as it ends, or one JSON object.
 
-use super::{Failure, Step, Tried};
+use super::{Step, Tried};
 use crate::args::CheckOptions;
 use crate::words;
 use console::style;
@@ -19,7 +19,7 @@ impl Report {
     pub(super) fn begin(options: &CheckOptions) -> Self {
         let report = Self {
             url: options.url.to_string(),
-            tls: options.url.tls,
+            tls: options.url.scheme().is_secure(),
             json: options.json,
             tried: Vec::new(),
         };
@@ -36,7 +36,8 @@ impl Report {
                 let mark = style("ok  ").green();
                 self.line(&format!("  {mark}  {name:<10}  {took:>8}  {detail}"));
             }
-            Err(Failure { cause, detail }) => {
+            Err(failure) => {
+                let (cause, detail) = (failure.closure.cause, &failure.detail);
                 let mark = style("FAIL").red().bold();
                 self.line(&format!("  {mark}  {name:<10}  {took:>8}  {cause}"));
                 let indent = " ".repeat(28);
@@ -97,7 +98,8 @@ fn as_json(tried: &Tried) -> Value {
     });
     match &tried.outcome {
         Ok(detail) => step["detail"] = json!(detail),
-        Err(Failure { cause, detail }) => {
+        Err(failure) => {
+            let (cause, detail) = (failure.closure.cause, &failure.detail);
             step["detail"] = json!(detail);
             step["cause"] = json!(cause.to_string());
             step["category"] = json!(words::category(cause.category()));
