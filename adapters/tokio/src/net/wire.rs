@@ -22,7 +22,7 @@ pub struct Wire {
 #[derive(Debug)]
 enum Kind {
     Plain(TcpStream),
-    #[cfg(feature = "rustls")]
+    #[cfg(all(feature = "rustls", feature = "tungstenite"))]
     Tls(Box<tokio_rustls::client::TlsStream<TcpStream>>),
 }
 
@@ -31,7 +31,7 @@ impl Wire {
         Self::new(Kind::Plain(stream))
     }
 
-    #[cfg(feature = "rustls")]
+    #[cfg(all(feature = "rustls", feature = "tungstenite"))]
     pub(crate) fn tls(stream: tokio_rustls::client::TlsStream<TcpStream>) -> Self {
         Self::new(Kind::Tls(Box::new(stream)))
     }
@@ -79,7 +79,7 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         let polled = match &mut self.stream {
             Kind::Plain(stream) => Pin::new(stream).poll_read(cx, buf),
-            #[cfg(feature = "rustls")]
+            #[cfg(all(feature = "rustls", feature = "tungstenite"))]
             Kind::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
         };
         let count = buf.filled().len().saturating_sub(before);
@@ -100,7 +100,7 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         let polled = match &mut self.stream {
             Kind::Plain(stream) => Pin::new(stream).poll_write(cx, buf),
-            #[cfg(feature = "rustls")]
+            #[cfg(all(feature = "rustls", feature = "tungstenite"))]
             Kind::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
         };
         if let Poll::Ready(Ok(count)) = &polled {
@@ -112,7 +112,7 @@ impl AsyncWrite for Wire {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Kind::Plain(stream) => Pin::new(stream).poll_flush(cx),
-            #[cfg(feature = "rustls")]
+            #[cfg(all(feature = "rustls", feature = "tungstenite"))]
             Kind::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -120,7 +120,7 @@ impl AsyncWrite for Wire {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match &mut self.stream {
             Kind::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
-            #[cfg(feature = "rustls")]
+            #[cfg(all(feature = "rustls", feature = "tungstenite"))]
             Kind::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }
