@@ -57,6 +57,8 @@ pub enum Action {
     Flush(Epoch),
 }
 
+const _: () = assert!(size_of::<Action>() <= 32);
+
 /// One change of phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -68,3 +70,5 @@ pub struct Change {
     /// Why, where something caused it that is not simply success or the user's start.
     pub cause: Option<Cause>,
 }
+
+const _: () = assert!(size_of::<Change>() <= 8);

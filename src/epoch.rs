@@ -12,6 +12,8 @@ use core::num::NonZeroU64;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Epoch(NonZeroU64);
 
+const _: () = assert!(size_of::<Option<Epoch>>() == 8);
+
 impl Epoch {
     /// The number of this epoch, from 1, for logs.
     pub const fn number(self) -> u64 {

@@ -43,6 +43,8 @@ pub enum Event {
     Command(Command),
 }
 
+const _: () = assert!(size_of::<Event>() <= 48);
+
 /// What came in. Its content stays with the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -69,6 +71,8 @@ pub struct Closure {
     /// When the server would like to be dialled again, if it said so.
     pub retry_after: Option<RetryAfter>,
 }
+
+const _: () = assert!(size_of::<Closure>() <= 40);
 
 impl Closure {
     /// An end with a server's hint.
@@ -97,7 +101,8 @@ pub enum Hint {
     /// There is a network: a waiting link dials soon, a connected one is checked.
     Online,
     /// There is no network: dialling is parked, but for one dial every
-    /// [`offline_recheck`](crate::config::Builder::offline_recheck).
+    /// [`offline_recheck`](crate::config::Builder::offline_recheck). An open connection is
+    /// pinged; its answer, as a connection that opens, disproves the hint.
     Offline,
     /// A person looks again: a connected link is checked at once, a waiting one dials soon.
     Visible,

@@ -80,6 +80,8 @@ pub struct Heartbeat {
     ponged: bool,
 }
 
+const _: () = assert!(size_of::<Heartbeat>() <= 40);
+
 impl Heartbeat {
     /// The heartbeat of a connection that opens `now`.
     pub const fn fresh(now: Instant) -> Self {

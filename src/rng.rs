@@ -71,6 +71,8 @@ mod seeded {
         taken: u64,
     }
 
+    const _: () = assert!(size_of::<Draws>() == 16);
+
     impl Draws {
         /// The draws of the link with the number `stream`, none taken yet.
         pub const fn of(stream: u64) -> Self {

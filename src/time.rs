@@ -15,6 +15,8 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Instant(u64);
 
+const _: () = assert!(size_of::<Instant>() == 8);
+
 impl Instant {
     /// The driver's origin.
     pub const ORIGIN: Self = Self(0);

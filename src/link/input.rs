@@ -72,9 +72,7 @@ impl State {
                 self.current.heartbeat.alive(self.now);
                 self.outputs.bits |= bit::ANSWER_PING;
             }
-            Frame::Pong(nonce) => {
-                self.current.heartbeat.pong(self.now, nonce);
-            }
+            Frame::Pong(nonce) => self.on_pong(nonce),
         }
     }
 

@@ -37,6 +37,8 @@ pub struct Status {
     pub bytes: usize,
 }
 
+const _: () = assert!(size_of::<Status>() <= 136);
+
 /// What happened so far, in numbers that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -69,6 +71,8 @@ pub struct Stats {
     /// Inputs that came too late or could not be.
     pub stale: u64,
 }
+
+const _: () = assert!(size_of::<Stats>() == 13 * 8);
 
 impl State {
     /// Where the link stands; the outbox's three numbers are 0.

@@ -8,6 +8,8 @@ use core::time::Duration;
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct MessageId(pub(crate) u64);
 
+const _: () = assert!(size_of::<MessageId>() == 8);
+
 impl MessageId {
     /// The number of this message, from 1.
     pub const fn number(self) -> u64 {
@@ -155,6 +157,8 @@ pub struct Fate<P> {
     /// The payload, with [`Outcome::Returned`] and [`Outcome::Unknown`].
     pub payload: Option<P>,
 }
+
+const _: () = assert!(size_of::<Fate<()>>() <= 16);
 
 /// The kinds of fate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,7 @@
 
 use redial::backoff::{Backoff, Jitter, Schedule};
 use redial::config::HintLimit;
-use redial::{Cause, Command, Config, Event, Hint, Phase};
+use redial::{Action, Cause, Command, Config, Event, Frame, Hint, Phase};
 
 use crate::common::{Answer, Driver, against, ms, secs};
 
@@ -124,4 +124,29 @@ fn rule_20_offline_is_rechecked_because_hints_lie() {
     driver.close(epoch, Cause::Lost);
     driver.tell(Event::Hint(Hint::Offline));
     assert_eq!(driver.link.poll_timeout(), None);
+}
+
+#[test]
+fn rule_20_an_answered_ping_disproves_that_there_is_no_network() {
+    for answered in [true, false] {
+        let (mut driver, epoch) = Driver::connected(Config::default());
+        driver.pass(secs(1));
+        let asked = driver.tell(Event::Hint(Hint::Offline));
+        let nonce = asked.iter().find_map(|action| match action {
+            Action::SendPing { nonce, .. } => Some(*nonce),
+            _ => None,
+        });
+        let nonce = nonce.expect("what is open is asked");
+        driver.pass(ms(10));
+        // A late pong of another ping says nothing.
+        let nonce = if answered { nonce } else { nonce + 1 };
+        driver.tell(Event::Frame(epoch, Frame::Pong(Some(nonce))));
+        driver.close(epoch, Cause::Lost);
+        let phase = if answered {
+            Phase::Waiting
+        } else {
+            Phase::Offline
+        };
+        assert_eq!(driver.link.phase(), phase);
+    }
 }

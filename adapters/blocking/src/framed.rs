@@ -13,6 +13,9 @@ use crate::wire::{Inbound, Sizes, Step, Wire};
 /// How much is read at once.
 const READ: usize = 32 << 10;
 
+/// Behind so many unwritten bytes no further answers to pings are put.
+const CROWDED: usize = 64 << 10;
+
 /// A connection with frames on it.
 pub(crate) struct Framed {
     stream: Stream,
@@ -91,8 +94,12 @@ impl Wire for Framed {
     }
 
     fn pong(&mut self) -> Result<(), Ended> {
-        if let Some(nonce) = self.asked.take() {
-            self.append(&control(Kind::Pong(nonce)), &[]);
+        // A peer may ping without end and never read: behind so much only the last ping is
+        // answered, once there is room.
+        if self.pending() < CROWDED {
+            if let Some(nonce) = self.asked.take() {
+                self.append(&control(Kind::Pong(nonce)), &[]);
+            }
         }
         Ok(())
     }
@@ -103,7 +110,16 @@ impl Wire for Framed {
     }
 
     fn flush(&mut self) -> Result<bool, Ended> {
-        while let Some(rest) = self.output.get(self.written..).filter(|r| !r.is_empty()) {
+        loop {
+            if self.pending() == 0 {
+                self.output.clear();
+                self.written = 0;
+                match self.asked.take() {
+                    Some(nonce) => self.append(&control(Kind::Pong(nonce)), &[]),
+                    None => return Ok(true),
+                }
+            }
+            let rest = self.output.get(self.written..).unwrap_or_default();
             match self.stream.write(rest) {
                 Ok(0) => return Err(Ended::new(Cause::Lost, "nothing can be written")),
                 Ok(count) => self.written += count,
@@ -111,9 +127,6 @@ impl Wire for Framed {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.output.clear();
-        self.written = 0;
-        Ok(true)
     }
 
     fn stream(&mut self) -> &mut Stream {
@@ -152,5 +165,55 @@ impl Framed {
         }
         self.output.extend_from_slice(head);
         self.output.extend_from_slice(body);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn pings_without_end_fill_no_memory() {
+        const PINGS: u64 = 20_000;
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut peer, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let stream = Stream::plain(mio::net::TcpStream::from_std(ours), 4096);
+        let sizes = Sizes {
+            outgoing: 100,
+            incoming: 100,
+        };
+        let request = Request::tcp("127.0.0.1:1").unwrap();
+        let Step::Open(mut framed) = Framed::begin(stream, &request, sizes) else {
+            panic!("there is no handshake");
+        };
+        let flood = std::thread::spawn(move || {
+            for nonce in 1..=PINGS {
+                peer.write_all(&control(Kind::Ping(nonce))).unwrap();
+            }
+            peer
+        });
+        let mut seen = 0;
+        while seen < PINGS {
+            match framed.next().unwrap() {
+                Some(Inbound::Ping) => {
+                    seen += 1;
+                    framed.pong().unwrap();
+                }
+                Some(_) => panic!("only pings were sent"),
+                None => std::thread::yield_now(),
+            }
+        }
+        assert!(framed.pending() < CROWDED + 13, "{}", framed.pending());
+        // The last one has its answer, behind what there was room for.
+        let mut peer = flood.join().unwrap();
+        assert!(framed.flush().unwrap());
+        drop(framed);
+        let mut answers = Vec::new();
+        peer.read_to_end(&mut answers).unwrap();
+        assert!(answers.len() < CROWDED + 39);
+        assert!(answers.ends_with(&PINGS.to_be_bytes()));
     }
 }

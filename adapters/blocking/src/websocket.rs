@@ -20,6 +20,8 @@ use crate::wire::{Inbound, Sizes, Step, Wire};
 
 /// How much is read at once.
 const READ: usize = 32 << 10;
+/// Room to write beside the greatest message: a chunk of smaller ones, and answers to pings.
+const SPARE: usize = 1 << 20;
 
 /// An open WebSocket.
 pub(crate) struct WebSocket {
@@ -44,12 +46,7 @@ impl Wire for WebSocket {
 
     fn begin(mut stream: Stream, request: &Request, sizes: Sizes) -> Step<Self> {
         let head = stream.keep_head();
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ)
-            .write_buffer_size(usize::MAX - 1)
-            .max_write_buffer_size(usize::MAX)
-            .max_message_size(Some(sizes.incoming))
-            .max_frame_size(Some(sizes.incoming));
+        let config = config(sizes);
         let upgrade = match request.upgrade() {
             Ok(upgrade) => upgrade,
             Err(error) => return Step::Failed(Ended::credentials(error)),
@@ -169,6 +166,20 @@ impl Wire for WebSocket {
     }
 }
 
+/// The library's settings.
+///
+/// It answers pings by itself, into the same buffer: the buffer is bounded, as the peer may
+/// ping without end and never read. The greatest message fits beside a chunk of others.
+fn config(sizes: Sizes) -> WebSocketConfig {
+    let room = sizes.outgoing.saturating_add(SPARE).min(usize::MAX / 2);
+    WebSocketConfig::default()
+        .read_buffer_size(READ)
+        .write_buffer_size(room)
+        .max_write_buffer_size(room.saturating_mul(2).saturating_add(1))
+        .max_message_size(Some(sizes.incoming))
+        .max_frame_size(Some(sizes.incoming))
+}
+
 impl WebSocket {
     fn write(&mut self, message: tungstenite::Message) -> Result<(), Ended> {
         // Where it blocks, the library has kept the message.
@@ -203,5 +214,75 @@ fn failed(error: &Error, head: &[u8], request: &Request) -> Step<WebSocket> {
         Ok(Some(next)) => Step::Redirect(Box::new(next), ended),
         Ok(None) => Step::Failed(ended),
         Err(why) => Step::Failed(Ended::new(ended.closure, why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io;
+    use tungstenite::protocol::Role;
+
+    /// A peer that pings for ever and reads nothing.
+    #[derive(Default)]
+    struct Flood {
+        sent: usize,
+    }
+
+    impl io::Read for Flood {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            for byte in buffer.iter_mut() {
+                *byte = match self.sent % 127 {
+                    0 => 0x89,
+                    1 => 125,
+                    _ => 0,
+                };
+                self.sent += 1;
+            }
+            Ok(buffer.len())
+        }
+    }
+
+    impl io::Write for Flood {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pings_without_end_fill_no_memory() {
+        let sizes = Sizes {
+            outgoing: 1000,
+            incoming: 1000,
+        };
+        let (flood, config) = (Flood::default(), Some(config(sizes)));
+        let mut socket = tungstenite::WebSocket::from_raw_socket(flood, Role::Client, config);
+        for _ in 0..50_000 {
+            let read = socket.read();
+            assert!(
+                matches!(read, Ok(tungstenite::Message::Ping(_))),
+                "{read:?}"
+            );
+        }
+        // What the buffer holds by now leaves no room for a message: 131 bytes an answer.
+        let full = socket.write(tungstenite::Message::Binary(vec![0; 1000].into()));
+        assert!(matches!(full, Err(Error::WriteBufferFull(_))), "{full:?}");
+    }
+
+    #[test]
+    fn the_greatest_message_fits() {
+        for outgoing in [0, 1 << 20, usize::MAX] {
+            let sizes = Sizes {
+                outgoing,
+                incoming: 1,
+            };
+            let config = config(sizes);
+            assert!(config.max_write_buffer_size > config.write_buffer_size);
+            assert!(outgoing == usize::MAX || config.max_write_buffer_size > outgoing + SPARE);
+        }
     }
 }

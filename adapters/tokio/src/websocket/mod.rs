@@ -111,6 +111,7 @@ where
 fn build<P: Provider>(provider: P) -> WebSocketBuilder<P> {
     let protocol = WebSocketConfig::default().write_buffer_size(WRITE_BUFFER);
     let longest = protocol.max_message_size.unwrap_or(usize::MAX);
+    let protocol = bounded(protocol, longest);
     let settings = Settings {
         headers: HeaderMap::new(),
         protocol,
@@ -140,7 +141,8 @@ impl<P: Provider> WebSocketBuilder<P> {
     /// The longest message, in bytes, in either direction, default 64 MiB. A longer one that is
     /// to be sent is dropped, one that comes in ends the connection.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
-        self.connector.settings.protocol.max_message_size = Some(bytes);
+        let protocol = self.connector.settings.protocol;
+        self.connector.settings.protocol = bounded(protocol.max_message_size(Some(bytes)), bytes);
         self.codec.longest = bytes;
         self
     }
@@ -183,5 +185,69 @@ impl<P: Provider> WebSocketBuilder<P> {
     pub fn tls(mut self, config: std::sync::Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
         self.connector.settings.tls = Some(config);
         self
+    }
+}
+
+/// Bounds what the library may hold unwritten: a window, the longest message, and as much again
+/// for its answers to pings, as the peer may ping without end and never read.
+fn bounded(protocol: WebSocketConfig, longest: usize) -> WebSocketConfig {
+    let most = longest.saturating_add(WRITE_BUFFER).saturating_mul(2);
+    protocol.max_write_buffer_size(most)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use tungstenite::protocol::Role;
+    use tungstenite::{Error, WebSocket};
+
+    use super::*;
+
+    /// A peer that pings for ever and reads nothing.
+    #[derive(Default)]
+    struct Flood {
+        sent: usize,
+    }
+
+    impl io::Read for Flood {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            for byte in buffer.iter_mut() {
+                *byte = match self.sent % 127 {
+                    0 => 0x89,
+                    1 => 125,
+                    _ => 0,
+                };
+                self.sent += 1;
+            }
+            Ok(buffer.len())
+        }
+    }
+
+    impl io::Write for Flood {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::WouldBlock.into())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn pings_without_end_fill_no_memory() {
+        let link = websocket("ws://localhost").unwrap().max_message_size(1000);
+        let protocol = link.connector.settings.protocol;
+        let mut socket = WebSocket::from_raw_socket(Flood::default(), Role::Client, Some(protocol));
+        for _ in 0..5_000 {
+            let read = socket.read();
+            assert!(
+                matches!(read, Ok(tungstenite::Message::Ping(_))),
+                "{read:?}"
+            );
+        }
+        // What the buffer holds by now leaves no room for a message: 131 bytes an answer.
+        let full = socket.write(tungstenite::Message::Binary(vec![0; 1000].into()));
+        assert!(matches!(full, Err(Error::WriteBufferFull(_))), "{full:?}");
     }
 }
