@@ -67,8 +67,9 @@ pub fn request(target: &Target, headers: &HeaderMap) -> Result<Request, RequestE
 /// What a redirect asks for: the target and the headers of the next request; `None` if the
 /// answer is no redirect.
 ///
-/// Of `headers`, those of the upgrade itself are left out, and credentials stay behind where it
-/// leads to another origin.
+/// Of `headers`, those of the upgrade itself are left out. `Authorization`, `Proxy-Authorization`
+/// and `Cookie` stay behind where it leads to another origin, plain text to TLS included; other
+/// headers go along.
 ///
 /// # Errors
 ///
