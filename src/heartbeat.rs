@@ -191,6 +191,11 @@ impl Heartbeat {
         self.last_life
     }
 
+    /// Whether a ping was sent on this connection, and the last one got its pong.
+    pub const fn is_answered(&self) -> bool {
+        self.ponged && self.nonce != 0
+    }
+
     pub(crate) fn shift(&mut self, shift: impl Fn(&mut Instant)) {
         shift(&mut self.last_life);
         shift(&mut self.pinged_at);

@@ -72,7 +72,9 @@ impl State {
                 self.current.heartbeat.alive(self.now);
                 self.outputs.bits |= bit::ANSWER_PING;
             }
-            Frame::Pong(nonce) => self.on_pong(nonce),
+            Frame::Pong(nonce) => {
+                self.current.heartbeat.pong(self.now, nonce);
+            }
         }
     }
 

@@ -352,6 +352,8 @@ impl State {
     /// An open connection ends: what it proved, and the quick retries that it earned.
     pub(super) fn settle(&mut self, config: &Config) {
         self.prove(config);
+        // A hint of offline asks for a ping. Its answer says that there is a network.
+        self.offline &= !self.current.heartbeat.is_answered();
         let Some(quick) = &config.0.quick else {
             return;
         };

@@ -201,7 +201,9 @@ impl State {
                     // The first one may prove the connection.
                     Frame::Data if !self.current.useful => return false,
                     Frame::Data | Frame::Part => self.current.heartbeat.alive(self.now),
-                    Frame::Pong(nonce) => self.on_pong(nonce),
+                    Frame::Pong(nonce) => {
+                        self.current.heartbeat.pong(self.now, nonce);
+                    }
                     Frame::Ping => {
                         self.current.heartbeat.alive(self.now);
                         self.outputs.bits |= bit::ANSWER_PING;
@@ -292,15 +294,6 @@ impl State {
     #[inline]
     pub fn is_up(&self, epoch: Epoch) -> bool {
         self.stage == Stage::Up && self.current.epoch == epoch
-    }
-
-    /// A pong is life, and where it answers the outstanding ping it disproves that there is no
-    /// network: that was asked when the hint came.
-    #[inline]
-    pub(super) fn on_pong(&mut self, nonce: Option<u64>) {
-        if self.current.heartbeat.pong(self.now, nonce).is_some() {
-            self.offline = false;
-        }
     }
 
     fn next_action(&mut self) -> Option<Action> {
