@@ -156,9 +156,12 @@ settings! {
     /// What follows from each cause.
     verdicts: Verdicts = Verdicts::default();
     /// Failures in a row after which the link gives up: the first dial and then so many
-    /// retries. Default none.
+    /// retries. Default none. Not counted: quick retries, refusals with a Retry-After as far as
+    /// they are free, the first refusal of credentials, and what fails while offline is hinted.
     max_retries: Option<u32> = None;
-    /// Time without a stable connection after which the link gives up. Default none.
+    /// Time without a stable connection after which the link gives up: judged at each failure,
+    /// but not while offline is hinted. With `stable_needs_frame` a connection that never
+    /// carried a frame counts as time without one, however long it is open. Default none.
     max_elapsed: Option<Duration> = None;
     /// The uptime that proves a connection and resets all counts. Default 10 s.
     stable_after: Duration = Duration::from_secs(10);

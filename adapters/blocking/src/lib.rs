@@ -94,3 +94,8 @@ pub fn websocket(url: &str) -> Result<Builder<WebSocket>, RequestError> {
 pub fn tcp(address: &str) -> Result<Builder<Tcp>, RequestError> {
     Request::tcp(address).map(Builder::new)
 }
+
+/// The README is tested.
+#[cfg(all(doctest, feature = "rustls"))]
+#[doc = include_str!("../README.md")]
+struct Readme;
