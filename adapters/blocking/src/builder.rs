@@ -7,11 +7,11 @@ use std::{io, thread};
 use mio::{Poll, Waker};
 use redial::rng::{Seed, Seeded};
 use redial::{Command, Config, Event, Link};
-#[cfg(feature = "tungstenite")]
-use redial_adapter::RequestError;
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
 use redial_adapter::{Failure, framed};
+#[cfg(feature = "tungstenite")]
+use redial_adapter::{RequestError, Target};
 
 use crate::clock::Clock;
 use crate::dial::Answer;
@@ -19,6 +19,8 @@ use crate::driver::{Driver, Settings, Source, Transport, WAKER};
 use crate::handle::Handle;
 use crate::incoming::Incoming;
 use crate::provider::{Asked, Attempt, Provider};
+#[cfg(feature = "tungstenite")]
+use crate::request::HTTP;
 use crate::request::Request;
 use crate::resolve::Resolver;
 use crate::shared::Shared;
@@ -34,6 +36,8 @@ pub struct Builder<P> {
     sizes: Sizes,
     unsent: u32,
     inbox: (usize, usize),
+    #[cfg(feature = "tungstenite")]
+    health: Option<Target>,
     #[cfg(feature = "rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
     protocol: PhantomData<P>,
@@ -90,6 +94,8 @@ impl<P> Builder<P> {
             },
             unsent: 64 << 10,
             inbox: (1024, 16 << 20),
+            #[cfg(feature = "tungstenite")]
+            health: None,
             #[cfg(feature = "rustls")]
             tls: None,
             protocol: PhantomData,
@@ -113,7 +119,7 @@ impl<P> Builder<P> {
 
     /// Who gives each attempt its address and credentials, in place of those given here.
     ///
-    /// Called at every attempt (and probe), on a thread of its own, under the deadline of the
+    /// Called at every attempt (and probe, unless that asks a health URL), on a thread of its own, under the deadline of the
     /// attempt; what it answers after that is thrown away. With a provider a policy close (1008)
     /// asks for fresh credentials once before it is final.
     pub fn provider(
@@ -171,6 +177,18 @@ impl Builder<WebSocket> {
         Ok(self)
     }
 
+    /// Where the preflight of the configuration asks whether the server is there: a URL of the
+    /// scheme `http`, or `https` with the feature `rustls`, that answers a GET with a status of
+    /// 200 to 299; a redirect is not followed. Default a TCP connect to the host that is dialled.
+    ///
+    /// # Errors
+    ///
+    /// Whatever makes it no such URL, before anything is asked.
+    pub fn health_url(mut self, url: &str) -> Result<Self, RequestError> {
+        self.health = Some(Target::url(url, HTTP)?);
+        Ok(self)
+    }
+
     /// What TLS trusts and offers. Default the roots of `webpki-roots`, TLS 1.2 and 1.3.
     #[cfg(feature = "rustls")]
     pub fn tls(mut self, config: Arc<rustls::ClientConfig>) -> Self {
@@ -225,6 +243,8 @@ where
                 sizes: self.sizes,
                 unsent: self.unsent,
                 patience,
+                #[cfg(feature = "tungstenite")]
+                health: self.health,
                 #[cfg(feature = "rustls")]
                 tls: Some(match self.tls {
                     Some(tls) => tls,

@@ -3,16 +3,25 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "rustls")]
+use std::sync::Arc;
 
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use redial::cause::SocketError;
-use redial::{Cause, Epoch, Instant};
+use redial::{Cause, Epoch, Event, Instant, Phase};
+#[cfg(feature = "tungstenite")]
+use redial_adapter::REDIRECTS;
 use redial_adapter::{Failure, STAGGER, cause_of_io, in_turns};
 
+use crate::driver::{Driver, Transport};
 use crate::error::Ended;
+#[cfg(feature = "tungstenite")]
+use crate::health::Question;
 use crate::request::Request;
-use crate::wire::Wire;
+use crate::stream::Stream;
+use crate::traffic::Connection;
+use crate::wire::{Step, Wire};
 
 /// What a helper thread has found out.
 pub(crate) enum Answer {
@@ -39,6 +48,9 @@ pub(crate) enum Stage<W: Wire> {
     Asked,
     Connecting(Race),
     Shaking(Token, W::Handshake),
+    /// A probe whose question is not yet answered.
+    #[cfg(feature = "tungstenite")]
+    Questioning(Token, Box<Question>),
 }
 
 /// Connects to all addresses of a host, the next one when the last fails or takes long; the
@@ -108,6 +120,98 @@ impl Race {
             return Lap::Lost(self.last.take().unwrap_or_else(none));
         }
         Lap::On
+    }
+}
+
+impl<W: Wire> Driver<W> {
+    pub(crate) fn race(&mut self, race: Race) {
+        if let Transport::Dialling(dial) = &mut self.transport {
+            dial.stage = Stage::Connecting(race);
+        }
+    }
+
+    /// Takes an attempt as far as it goes now.
+    pub(crate) fn dial_on(&mut self, now: Instant) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        match std::mem::replace(&mut dial.stage, Stage::Asked) {
+            Stage::Asked => {}
+            Stage::Connecting(mut race) => {
+                match race.step(self.poll.registry(), &mut self.tokens, now) {
+                    Lap::On => dial.stage = Stage::Connecting(race),
+                    Lap::Lost(ended) => self.fail(ended),
+                    Lap::Won(token, tcp) => self.connected(token, tcp),
+                }
+            }
+            Stage::Shaking(token, handshake) => self.shaken(token, W::resume(handshake)),
+            #[cfg(feature = "tungstenite")]
+            Stage::Questioning(token, question) => self.ask(token, question),
+        }
+    }
+
+    fn connected(&mut self, token: Token, tcp: mio::net::TcpStream) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        let (epoch, probe) = (dial.epoch, dial.probe);
+        let Some(request) = dial.request.clone() else {
+            return;
+        };
+        if probe && !request.target.scheme().is_http() {
+            self.transport = Transport::None;
+            return self.feed(Event::Probed(epoch, true));
+        }
+        if !probe && !std::mem::replace(&mut dial.reached, true) {
+            self.feed(Event::Reached(epoch));
+        }
+        let stream = Stream::plain(tcp, self.settings.unsent);
+        #[cfg(feature = "rustls")]
+        let stream = match &self.settings.tls {
+            Some(tls) if request.target.scheme().is_secure() => {
+                match stream.secured(Arc::clone(tls), request.target.host()) {
+                    Ok(stream) => stream,
+                    Err(ended) => return self.fail(ended),
+                }
+            }
+            _ => stream,
+        };
+        #[cfg(feature = "tungstenite")]
+        if probe {
+            return self.ask(token, Box::new(Question::new(stream, &request.target)));
+        }
+        let step = W::begin(stream, &request, self.settings.sizes);
+        self.shaken(token, step);
+    }
+
+    fn shaken(&mut self, token: Token, step: Step<W>) {
+        let Transport::Dialling(dial) = &mut self.transport else {
+            return;
+        };
+        match step {
+            Step::Blocked(handshake) => dial.stage = Stage::Shaking(token, handshake),
+            Step::Failed(ended) => self.fail(ended),
+            #[cfg(feature = "tungstenite")]
+            Step::Redirect(next, ended) => {
+                dial.redirects += 1;
+                if dial.redirects <= REDIRECTS {
+                    self.resolve(*next);
+                } else {
+                    self.fail(ended);
+                }
+            }
+            Step::Open(wire) => {
+                let epoch = dial.epoch;
+                self.transport = Transport::Open(Box::new(Connection::new(epoch, token, wire)));
+                self.shared.with(|core, now| {
+                    core.handle(now, Event::Opened(epoch));
+                    if core.link.phase() != Phase::Connected {
+                        // This adapter knows no handshake of the application's own.
+                        core.handle(now, Event::Ready(epoch));
+                    }
+                });
+            }
+        }
     }
 }
 

@@ -8,23 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mio::{Events, Poll, Token};
-use redial::{Action, Cause, Epoch, Event, Instant, Phase};
-#[cfg(feature = "tungstenite")]
-use redial_adapter::REDIRECTS;
+use redial::{Action, Cause, Epoch, Event, Instant};
 use redial_adapter::Scheme;
+#[cfg(feature = "tungstenite")]
+use redial_adapter::Target;
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
 
 use crate::core::Core;
-use crate::dial::{Answer, Dial, Lap, Race, Stage};
+use crate::dial::{Answer, Dial, Race, Stage};
 use crate::error::Ended;
 use crate::provider::{Attempt, Provider};
 use crate::request::Request;
 use crate::resolve::Resolver;
 use crate::shared::Shared;
-use crate::stream::Stream;
 use crate::traffic::Connection;
-use crate::wire::{Inbound, Sizes, Step, Wire};
+use crate::wire::{Inbound, Sizes, Wire};
 
 /// The token of the waker; those of sockets follow.
 pub(crate) const WAKER: Token = Token(0);
@@ -35,6 +34,9 @@ pub(crate) struct Settings {
     pub(crate) unsent: u32,
     /// How long the peer may leave bytes unacknowledged while nothing is read.
     pub(crate) patience: Option<Duration>,
+    /// Where a probe asks by HTTP.
+    #[cfg(feature = "tungstenite")]
+    pub(crate) health: Option<Target>,
     #[cfg(feature = "rustls")]
     pub(crate) tls: Option<Arc<rustls::ClientConfig>>,
 }
@@ -198,7 +200,7 @@ impl<W: Wire> Driver<W> {
         }
     }
 
-    fn feed(&self, event: Event) {
+    pub(crate) fn feed(&self, event: Event) {
         self.shared.with(|core, now| core.handle(now, event));
     }
 
@@ -213,6 +215,10 @@ impl<W: Wire> Driver<W> {
             request: None,
             stage: Stage::Asked,
         }));
+        #[cfg(feature = "tungstenite")]
+        if let Some(target) = self.settings.health.clone().filter(|_| probe) {
+            return self.resolve(Request::new(target));
+        }
         match &self.source {
             Source::Fixed(request) => {
                 let request = request.clone();
@@ -256,7 +262,7 @@ impl<W: Wire> Driver<W> {
     }
 
     /// Finds the addresses of a request's host.
-    fn resolve(&mut self, request: Request) {
+    pub(crate) fn resolve(&mut self, request: Request) {
         let Transport::Dialling(dial) = &mut self.transport else {
             return;
         };
@@ -275,90 +281,6 @@ impl<W: Wire> Driver<W> {
         if let Err(error) = begun {
             let cause = Cause::Socket(redial::cause::SocketError::TimedOut);
             self.fail(Ended::new(cause, error));
-        }
-    }
-
-    fn race(&mut self, race: Race) {
-        if let Transport::Dialling(dial) = &mut self.transport {
-            dial.stage = Stage::Connecting(race);
-        }
-    }
-
-    /// Takes an attempt as far as it goes now.
-    fn dial_on(&mut self, now: Instant) {
-        let Transport::Dialling(dial) = &mut self.transport else {
-            return;
-        };
-        match std::mem::replace(&mut dial.stage, Stage::Asked) {
-            Stage::Asked => {}
-            Stage::Connecting(mut race) => {
-                match race.step(self.poll.registry(), &mut self.tokens, now) {
-                    Lap::On => dial.stage = Stage::Connecting(race),
-                    Lap::Lost(ended) => self.fail(ended),
-                    Lap::Won(token, tcp) => self.connected(token, tcp),
-                }
-            }
-            Stage::Shaking(token, handshake) => self.shaken(token, W::resume(handshake)),
-        }
-    }
-
-    fn connected(&mut self, token: Token, tcp: mio::net::TcpStream) {
-        let Transport::Dialling(dial) = &mut self.transport else {
-            return;
-        };
-        let epoch = dial.epoch;
-        if dial.probe {
-            self.transport = Transport::None;
-            return self.feed(Event::Probed(epoch, true));
-        }
-        let Some(request) = dial.request.clone() else {
-            return;
-        };
-        if !std::mem::replace(&mut dial.reached, true) {
-            self.feed(Event::Reached(epoch));
-        }
-        let stream = Stream::plain(tcp, self.settings.unsent);
-        #[cfg(feature = "rustls")]
-        let stream = match &self.settings.tls {
-            Some(tls) if request.target.scheme().is_secure() => {
-                match stream.secured(Arc::clone(tls), request.target.host()) {
-                    Ok(stream) => stream,
-                    Err(ended) => return self.fail(ended),
-                }
-            }
-            _ => stream,
-        };
-        let step = W::begin(stream, &request, self.settings.sizes);
-        self.shaken(token, step);
-    }
-
-    fn shaken(&mut self, token: Token, step: Step<W>) {
-        let Transport::Dialling(dial) = &mut self.transport else {
-            return;
-        };
-        match step {
-            Step::Blocked(handshake) => dial.stage = Stage::Shaking(token, handshake),
-            Step::Failed(ended) => self.fail(ended),
-            #[cfg(feature = "tungstenite")]
-            Step::Redirect(next, ended) => {
-                dial.redirects += 1;
-                if dial.redirects <= REDIRECTS {
-                    self.resolve(*next);
-                } else {
-                    self.fail(ended);
-                }
-            }
-            Step::Open(wire) => {
-                let epoch = dial.epoch;
-                self.transport = Transport::Open(Box::new(Connection::new(epoch, token, wire)));
-                self.shared.with(|core, now| {
-                    core.handle(now, Event::Opened(epoch));
-                    if core.link.phase() != Phase::Connected {
-                        // This adapter knows no handshake of the application's own.
-                        core.handle(now, Event::Ready(epoch));
-                    }
-                });
-            }
         }
     }
 

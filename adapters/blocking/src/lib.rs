@@ -45,6 +45,8 @@ mod driver;
 mod error;
 mod framed;
 mod handle;
+#[cfg(feature = "tungstenite")]
+mod health;
 mod incoming;
 mod provider;
 mod request;

@@ -19,6 +19,14 @@ const WEBSOCKET: &[Scheme] = if cfg!(feature = "rustls") {
     &[Scheme::Ws]
 };
 
+/// What can be asked for its health.
+#[cfg(feature = "tungstenite")]
+pub(crate) const HTTP: &[Scheme] = if cfg!(feature = "rustls") {
+    &[Scheme::Http, Scheme::Https]
+} else {
+    &[Scheme::Http]
+};
+
 /// Where to dial and what to say there.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Request {
@@ -46,7 +54,7 @@ impl Request {
         Target::tcp(address).map(Self::new)
     }
 
-    fn new(target: Target) -> Self {
+    pub(crate) fn new(target: Target) -> Self {
         Self {
             target,
             #[cfg(feature = "tungstenite")]

@@ -12,6 +12,8 @@ mod error;
 mod failure;
 pub mod framed;
 #[cfg(feature = "tungstenite")]
+pub mod health;
+#[cfg(feature = "tungstenite")]
 mod message;
 #[cfg(feature = "socket2")]
 mod socket;

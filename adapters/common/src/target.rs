@@ -38,6 +38,11 @@ impl Scheme {
         matches!(self, Self::Wss | Self::Https)
     }
 
+    /// Whether it is for readiness checks by HTTP.
+    pub const fn is_http(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
     /// The port that is meant where there is none.
     pub const fn usual_port(self) -> Option<u16> {
         match self {

@@ -10,7 +10,7 @@ use redial_faults::{Behaviour, Mode, Proxy, Server};
 
 use crate::common::{SOON, builder, connected, ended_by, link, ms, pulse, quick};
 
-fn trusting(server: &Server) -> Arc<ClientConfig> {
+pub(crate) fn trusting(server: &Server) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
     let certificate = CertificateDer::from(server.certificate().unwrap().to_vec());
     roots.add(certificate).unwrap();

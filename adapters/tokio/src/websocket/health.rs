@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use redial_adapter::Target;
+use redial_adapter::health::{ANSWER, is_healthy, request};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::connector::Failure;
@@ -39,15 +40,11 @@ impl Health {
             };
             #[cfg(not(feature = "rustls"))]
             let mut wire = Wire::plain(tcp);
-            let (path, authority) = (target.path(), target.authority());
-            let request =
-                format!("GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n");
-            wire.write_all(request.as_bytes()).await?;
+            wire.write_all(&request(target)).await?;
             wire.flush().await?;
-            // `HTTP/1.1 200`: the status is all that matters.
-            let mut head = [0; 12];
-            wire.read_exact(&mut head).await?;
-            Ok::<bool, Failure>(head.starts_with(b"HTTP/1.") && head.get(9) == Some(&b'2'))
+            let mut answer = [0; ANSWER];
+            wire.read_exact(&mut answer).await?;
+            Ok::<bool, Failure>(is_healthy(&answer))
         };
         asked.await.unwrap_or(false)
     }

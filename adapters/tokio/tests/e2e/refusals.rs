@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Instant;
 
 use redial::config::Preflight;
 use redial::{Cause, Phase};
-use redial_faults::{Behaviour, Server};
+use redial_faults::{Behaviour, Mode, Proxy, Server};
 use redial_tokio::websocket::tungstenite::ClientRequestBuilder;
 use redial_tokio::{Attempt, Failure, redial, websocket, websocket_with};
 
@@ -204,4 +205,31 @@ async fn preflight_waits_for_a_healthy_server() {
     let (sick, _c) = builder().health_url(&sick).unwrap().spawn();
     caused(&sick, Cause::Preflight).await;
     assert_eq!(sick.stats().dials, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_health_url_that_hangs_costs_the_deadline_of_the_probe() {
+    let server = Server::start(Behaviour::Echo).unwrap();
+    let proxy = Proxy::start(server.addr()).unwrap();
+    proxy.set(Mode::StallHandshake);
+    let preflight = Preflight {
+        deadline: ms(300),
+        interval: ms(50),
+        ..Preflight::default()
+    };
+    let config = quick().preflight(Some(preflight)).build().unwrap();
+    let begun = Instant::now();
+    let (handle, _incoming) = websocket(server.url())
+        .unwrap()
+        .config(config)
+        .health_url(&format!("http://{}/health", proxy.addr()))
+        .unwrap()
+        .seed(1)
+        .spawn();
+    caused(&handle, Cause::Preflight).await;
+    let took = begun.elapsed();
+    assert!((ms(300)..ms(2300)).contains(&took), "{took:?}");
+    proxy.set(Mode::Pass);
+    reach(&handle, Phase::Connected).await;
+    assert_eq!(handle.stats().dials, 1);
 }

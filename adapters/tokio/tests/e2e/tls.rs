@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use redial::cause::SocketError;
+use redial::config::Preflight;
 use redial::{Cause, Phase};
 use redial_faults::{Behaviour, Server};
 use redial_tokio::{redial, websocket};
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore};
 
-use super::{link, next, quick, reach, until};
+use super::{caused, link, next, quick, reach, until};
 
 fn trusting(certificate: &[u8]) -> Arc<ClientConfig> {
     let mut roots = RootCertStore::empty();
@@ -63,4 +64,25 @@ async fn an_unknown_certificate_is_a_tls_failure() {
     let status = reach(&handle, Phase::Failed).await;
     assert_eq!(status.last_cause, Some(Cause::Socket(SocketError::Tls)));
     assert_eq!(handle.stats().dials, 4);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_health_url_behind_tls() {
+    let server = Server::start_tls(Behaviour::Echo).unwrap();
+    let config = quick().preflight(Some(Preflight::default()));
+    let link = || {
+        websocket(server.url())
+            .unwrap()
+            .config(config.clone().build().unwrap())
+            .health_url(&format!("https://{}/health", server.addr()))
+            .unwrap()
+            .seed(1)
+    };
+    let certificate = server.certificate().unwrap();
+    let (trusting, _a) = link().tls(trusting(certificate)).spawn();
+    reach(&trusting, Phase::Connected).await;
+    assert_eq!(server.requests()[0].path, "/health");
+    let (wary, _b) = link().spawn();
+    caused(&wary, Cause::Preflight).await;
+    assert_eq!(wary.stats().dials, 0);
 }
