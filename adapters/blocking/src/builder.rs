@@ -9,7 +9,7 @@ use redial::rng::{Seed, Seeded};
 use redial::{Command, Config, Event, Link};
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
-use redial_adapter::{Failure, framed};
+use redial_adapter::{Failure, LONGEST};
 #[cfg(feature = "tungstenite")]
 use redial_adapter::{RequestError, Target};
 
@@ -89,8 +89,8 @@ impl<P> Builder<P> {
             config: Config::default(),
             seed: None,
             sizes: Sizes {
-                outgoing: framed::LONGEST,
-                incoming: framed::LONGEST,
+                outgoing: LONGEST,
+                incoming: LONGEST,
             },
             unsent: 64 << 10,
             inbox: (1024, 16 << 20),
@@ -131,14 +131,14 @@ impl<P> Builder<P> {
     }
 
     /// The longest message that is sent, in bytes; a longer one is dropped as too big. Default
-    /// 16 MiB.
+    /// 16 MiB ([`LONGEST`]).
     pub fn max_outgoing(mut self, bytes: usize) -> Self {
         self.sizes.outgoing = bytes;
         self
     }
 
     /// The longest message that is taken, in bytes; a longer one ends the connection. Default
-    /// 16 MiB.
+    /// 16 MiB ([`LONGEST`]).
     pub fn max_incoming(mut self, bytes: usize) -> Self {
         self.sizes.incoming = bytes;
         self

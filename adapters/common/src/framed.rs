@@ -33,9 +33,6 @@ use redial::cause::ProtocolError;
 
 use crate::cause::cause_of_io;
 
-/// The longest message by default, in bytes.
-pub const LONGEST: usize = 16 << 20;
-
 /// The longest message that the length has room for, on every platform.
 pub const MOST: usize = (i32::MAX - 1) as usize;
 

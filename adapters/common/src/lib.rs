@@ -54,6 +54,10 @@ pub const STAGGER: Duration = Duration::from_millis(250);
 /// How many bytes may wait unsent below a link by default: a ping waits behind them.
 pub const UNSENT: usize = 64 << 10;
 
+/// The longest message by default, in bytes, of every protocol and in either direction: 16 MiB,
+/// which is what an outbox holds by default. It bounds what a peer can make a link hold at once.
+pub const LONGEST: usize = 16 << 20;
+
 /// How many redirects are followed in one attempt by default.
 pub const REDIRECTS: u8 = 5;
 

@@ -1,5 +1,6 @@
 //! Input that no correct server or user gives: a defined cause, and the queue stays whole.
 
+use redial_adapter::LONGEST;
 use redial_blocking::redial::cause::ProtocolError;
 use redial_blocking::redial::{Cause, Outcome, Phase, outbox::DropReason};
 use redial_blocking::{Request, RequestError, websocket};
@@ -113,4 +114,22 @@ fn a_message_over_the_limit_of_the_transport() {
     assert!(handle.drain(SOON).is_empty());
     assert_eq!(handle.status().last_cause, Some(Cause::Requested));
     assert_eq!(handle.stats().dials, 1);
+}
+
+#[test]
+fn the_longest_message_by_default() {
+    // A message in two fragments, as long as is taken by default, or one byte longer.
+    let fragments = |first: usize| {
+        let mut long = vec![0x02, 127];
+        long.extend_from_slice(&(first as u64).to_be_bytes());
+        long.resize(long.len() + first, 7);
+        vec![Frame::Raw(long), Frame::Raw(b"\x80\x01!".to_vec())]
+    };
+    let server = Server::start(Behaviour::SendFirst(fragments(LONGEST - 1))).unwrap();
+    let (_handle, incoming) = link(&server.url(), quick());
+    let message = incoming.recv_timeout(SOON).unwrap();
+    assert_eq!(message.as_bytes().len(), LONGEST);
+    let server = Server::start(Behaviour::SendFirst(fragments(LONGEST))).unwrap();
+    let (handle, _incoming) = link(&server.url(), quick());
+    ended_by(&handle, Cause::Protocol(ProtocolError::TooBig));
 }

@@ -23,8 +23,8 @@ use std::future::Future;
 
 use bytes::Bytes;
 use redial::Cause;
-use redial_adapter::UNSENT;
-use redial_adapter::framed::{CLOSED, LONGEST, MOST};
+use redial_adapter::framed::{CLOSED, MOST};
+use redial_adapter::{LONGEST, UNSENT};
 use tokio_util::codec::Framed;
 
 pub use self::frame::{Frame, FrameError, Framing};
@@ -56,8 +56,8 @@ pub fn tcp(host: impl Into<String>, port: u16) -> TcpBuilder {
 }
 
 impl TcpBuilder {
-    /// The longest message, in bytes, in either direction, default 16 MiB. A longer one that is
-    /// to be sent is dropped, one that comes in ends the connection.
+    /// The longest message, in bytes, in either direction, default 16 MiB ([`LONGEST`]). A longer
+    /// one that is to be sent is dropped, one that comes in ends the connection.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         let bytes = bytes.min(MOST);
         self.connector.longest = bytes;

@@ -28,7 +28,7 @@ mod tls;
 
 use std::future::Future;
 
-use redial_adapter::{REDIRECTS, Scheme, Target, UNSENT, upgrade};
+use redial_adapter::{LONGEST, REDIRECTS, Scheme, Target, UNSENT, upgrade};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::http::HeaderMap;
 use tungstenite::protocol::WebSocketConfig;
@@ -109,9 +109,11 @@ where
 }
 
 fn build<P: Provider>(provider: P) -> WebSocketBuilder<P> {
-    let protocol = WebSocketConfig::default().write_buffer_size(WRITE_BUFFER);
-    let longest = protocol.max_message_size.unwrap_or(usize::MAX);
-    let protocol = bounded(protocol, longest);
+    let protocol = WebSocketConfig::default()
+        .write_buffer_size(WRITE_BUFFER)
+        .max_message_size(Some(LONGEST))
+        .max_frame_size(Some(LONGEST));
+    let protocol = bounded(protocol, LONGEST);
     let settings = Settings {
         headers: HeaderMap::new(),
         protocol,
@@ -122,7 +124,7 @@ fn build<P: Provider>(provider: P) -> WebSocketBuilder<P> {
         tls: None,
     };
     let connector = WebSocketConnector { provider, settings };
-    Builder::new(connector, WebSocketCodec { longest })
+    Builder::new(connector, WebSocketCodec { longest: LONGEST })
 }
 
 impl<P: Provider> WebSocketBuilder<P> {
@@ -138,8 +140,9 @@ impl<P: Provider> WebSocketBuilder<P> {
         Ok(self)
     }
 
-    /// The longest message, in bytes, in either direction, default 64 MiB. A longer one that is
-    /// to be sent is dropped, one that comes in ends the connection.
+    /// The longest message, in bytes, in either direction, default 16 MiB ([`LONGEST`]). A longer
+    /// one that is to be sent is dropped, one that comes in ends the connection. For longer ones
+    /// that come in as one frame raise [`max_frame_size`](Self::max_frame_size) too.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         let protocol = self.connector.settings.protocol;
         self.connector.settings.protocol = bounded(protocol.max_message_size(Some(bytes)), bytes);
@@ -147,7 +150,7 @@ impl<P: Provider> WebSocketBuilder<P> {
         self
     }
 
-    /// The longest inbound frame, in bytes, default 16 MiB.
+    /// The longest inbound frame, in bytes, default 16 MiB ([`LONGEST`]).
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.connector.settings.protocol.max_frame_size = Some(bytes);
         self
@@ -232,6 +235,15 @@ mod tests {
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
         }
+    }
+
+    #[test]
+    fn the_longest_message_is_the_same_in_both_directions() {
+        let link = websocket("ws://localhost").unwrap();
+        let protocol = link.connector.settings.protocol;
+        assert_eq!(link.codec.longest, LONGEST);
+        assert_eq!(protocol.max_message_size, Some(LONGEST));
+        assert_eq!(protocol.max_frame_size, Some(LONGEST));
     }
 
     #[test]

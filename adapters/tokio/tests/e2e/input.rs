@@ -2,11 +2,12 @@
 
 use redial::cause::ProtocolError;
 use redial::{Cause, Outcome, Phase};
+use redial_adapter::LONGEST;
 use redial_faults::{Behaviour, Frame, Server};
 use redial_tokio::websocket::UrlError;
 use redial_tokio::{Message, redial, websocket, websocket_with};
 
-use super::{LONG, link, next, quick, reach};
+use super::{LONG, caused, link, next, quick, reach};
 
 #[test]
 fn wrong_addresses_are_refused_at_construction() {
@@ -157,4 +158,22 @@ async fn a_message_over_the_limit_is_dropped_alone() {
     }
     assert_eq!(handle.stats().dials, 1);
     assert_eq!(outcomes.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_longest_message_by_default() {
+    // A message in two fragments, as long as is taken by default, or one byte longer.
+    let fragments = |first: usize| {
+        let mut long = vec![0x02, 127];
+        long.extend_from_slice(&(first as u64).to_be_bytes());
+        long.resize(long.len() + first, 7);
+        vec![Frame::Raw(long), Frame::Raw(b"\x80\x01!".to_vec())]
+    };
+    let server = Server::start(Behaviour::SendFirst(fragments(LONGEST - 1))).unwrap();
+    let config = || quick().connect_deadline(LONG).patience(LONG);
+    let (_handle, mut incoming) = link(&server.url(), config());
+    assert_eq!(next(&mut incoming).await.as_bytes().len(), LONGEST);
+    let server = Server::start(Behaviour::SendFirst(fragments(LONGEST))).unwrap();
+    let (handle, _incoming) = link(&server.url(), config());
+    caused(&handle, Cause::Protocol(ProtocolError::TooBig)).await;
 }
