@@ -1,10 +1,12 @@
 //! `redial check`: tells step by step what of a WebSocket address works.
 //!
 //! - `probe`: the steps themselves;
-//! - `report`: what of them a person, or a program, is shown.
+//! - `report`: what of them a person, or a program, is shown;
+//! - `transport`: the connection, and how the server's answer on it began.
 
 mod probe;
 mod report;
+mod transport;
 
 use crate::args::CheckOptions;
 use crate::words;

@@ -1,6 +1,7 @@
 //! The steps of a check, each on what the one before it left.
 
 use super::Step;
+use super::transport::Transport;
 use crate::target::Target;
 use crate::words;
 use futures_util::{SinkExt, StreamExt};
@@ -10,7 +11,6 @@ use redial_adapter::websocket::{cause_of_close, cause_of_stream, failure_of_hand
 use redial_adapter::{Failure, cause_of_io};
 use std::net::SocketAddr;
 use std::time::Instant;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, lookup_host};
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::tungstenite::handshake::client::Request;
@@ -25,13 +25,9 @@ pub(super) struct Probe<'a> {
     target: &'a Target,
     request: Option<Request>,
     addresses: Vec<SocketAddr>,
-    transport: Option<Box<dyn Transport>>,
-    socket: Option<WebSocketStream<Box<dyn Transport>>>,
+    transport: Option<Transport>,
+    socket: Option<WebSocketStream<Transport>>,
 }
-
-/// Bytes in both directions, in the clear or behind TLS.
-trait Transport: AsyncRead + AsyncWrite + Send + Unpin {}
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Transport for T {}
 
 type Outcome = Result<String, Failure>;
 
@@ -87,7 +83,7 @@ impl<'a> Probe<'a> {
                 Ok(stream) => {
                     // Only latency is lost without it.
                     let _ = stream.set_nodelay(true);
-                    self.transport = Some(Box::new(stream));
+                    self.transport = Some(Transport::new(stream));
                     failures.insert(0, format!("connected to {address}"));
                     return Ok(failures.join("; "));
                 }
@@ -112,7 +108,7 @@ impl<'a> Probe<'a> {
             .unwrap_or("TLS")
             .replace('_', ".")
             .replace("TLSv", "TLS ");
-        self.transport = Some(Box::new(stream));
+        self.transport = Some(Transport::new(stream));
         Ok(format!(
             "{version}, certificate valid for {}",
             self.target.host()
@@ -122,10 +118,16 @@ impl<'a> Probe<'a> {
     async fn upgrade(&mut self) -> Outcome {
         let transport = self.transport.take().ok_or_else(missing)?;
         let request = self.request.take().ok_or_else(missing)?;
+        let head = transport.head();
         let (socket, answer) = client_async(request, transport).await.map_err(|error| {
-            let mut failure = failure_of_handshake(&error, &[]);
+            let head = head.bytes();
+            let mut failure = failure_of_handshake(&error, &head);
             if let Error::Http(answer) = &error {
                 failure.detail = told(|name| answer.headers().get(name)?.to_str().ok());
+            } else if let Cause::Http(_) = failure.closure.cause {
+                // An answer that the library can't read, of HTTP/1.0.
+                let head = String::from_utf8_lossy(&head);
+                failure.detail = told(|name| field(&head, name));
             }
             failure
         })?;
@@ -195,7 +197,16 @@ fn told<'a>(header: impl Fn(&'static str) -> Option<&'a str>) -> String {
     }
 }
 
-async fn next(socket: &mut WebSocketStream<Box<dyn Transport>>) -> Result<Message, Failure> {
+/// The value of the first header of a name, in any case.
+fn field<'a>(head: &'a str, name: &str) -> Option<&'a str> {
+    let mut fields = head.lines().skip(1).take_while(|line| !line.is_empty());
+    fields.find_map(|line| {
+        let (known, value) = line.split_once(':')?;
+        known.eq_ignore_ascii_case(name).then(|| value.trim())
+    })
+}
+
+async fn next(socket: &mut WebSocketStream<Transport>) -> Result<Message, Failure> {
     match socket.next().await {
         Some(Ok(message)) => Ok(message),
         Some(Err(error)) => Err(broken(error)),

@@ -97,6 +97,20 @@ fn a_web_server_fails_at_the_upgrade() {
 }
 
 #[test]
+fn an_old_proxy_says_that_its_server_is_away() {
+    let answer = b"HTTP/1.0 503 Away\r\nSERVER: shop\r\nRetry-After: 60\r\n\r\nLocation: /";
+    let server = Server::start(Behaviour::Garbage(answer.to_vec())).unwrap();
+    let (code, report) = check(&[&server.url()]);
+    assert_eq!(code, 1);
+    let step = failed(&report);
+    assert_eq!(step["step"], "upgrade");
+    assert_eq!(step["category"], "service unavailable");
+    assert!(step["cause"].as_str().unwrap().contains("503"), "{report}");
+    // The same words as for HTTP/1.1, and nothing of the body.
+    assert_eq!(step["detail"], "(server: shop, retry-after: 60)");
+}
+
+#[test]
 fn something_else_than_http_fails_at_the_upgrade() {
     let server = Server::start(Behaviour::Garbage(b"220 mail ready\r\n\r\n".to_vec())).unwrap();
     let (code, report) = check(&[&server.url()]);
