@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
@@ -68,6 +69,8 @@ impl<M> Seat<M> for Owned<M> {
 struct Wakers {
     stream: AtomicWaker,
     sink: AtomicWaker,
+    /// Woken since the last turn.
+    stirred: AtomicBool,
 }
 
 impl Wake for Wakers {
@@ -76,6 +79,7 @@ impl Wake for Wakers {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
+        self.stirred.store(true, Ordering::Release);
         self.stream.wake();
         self.sink.wake();
     }
@@ -215,6 +219,9 @@ where
         let known = self.inbox.len();
         let waker = self.waker.clone();
         let cx = &mut Context::from_waker(&waker);
+        if self.wakers.stirred.swap(false, Ordering::Acquire) {
+            self.engine.stir();
+        }
         self.engine.turn(cx, &mut self.owned, &mut self.inbox, room);
         for message in self.inbox.iter().skip(known) {
             self.held = self.held.saturating_add(message.size());

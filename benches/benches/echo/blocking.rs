@@ -30,7 +30,8 @@ fn open(url: &str) -> WebSocket<TcpStream> {
     let address = url.trim_start_matches("ws://").trim_end_matches('/');
     let socket = TcpStream::connect(address).expect("the server");
     socket.set_nodelay(true).expect("a socket");
-    let (line, _) = tungstenite::client(url, socket).expect("an upgrade");
+    let (line, _) = tungstenite::client::client_with_config(url, socket, Some(crate::settings()))
+        .expect("an upgrade");
     line
 }
 

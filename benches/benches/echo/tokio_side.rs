@@ -69,9 +69,10 @@ async fn bare(url: &str, size: usize, under_way: usize, time: Duration, batched:
     let address = url.trim_start_matches("ws://").trim_end_matches('/');
     let socket = TcpStream::connect(address).await.expect("the server");
     socket.set_nodelay(true).expect("a socket");
-    let (mut line, _) = tokio_tungstenite::client_async(url, socket)
-        .await
-        .expect("an upgrade");
+    let (mut line, _) =
+        tokio_tungstenite::client_async_with_config(url, socket, Some(crate::settings()))
+            .await
+            .expect("an upgrade");
     let message = Raw::Binary(Bytes::from(vec![7; size]));
     if batched {
         return echo(&mut line, message, under_way, time).await;

@@ -64,6 +64,8 @@ pub(crate) struct Engine<C, D: Codec> {
     deadline: Option<Instant>,
     events: Vec<Event>,
     actions: VecDeque<Action>,
+    /// There may be something to read: the transport has not said otherwise since the last wake.
+    readable: bool,
     /// The inbox was full when there might have been more to read.
     paused: bool,
 }
@@ -93,6 +95,7 @@ where
             deadline: None,
             events: Vec::new(),
             actions: VecDeque::new(),
+            readable: true,
             paused: false,
         }
     }
@@ -136,6 +139,11 @@ where
         }
         cx.waker().wake_by_ref();
         Turn::Busy
+    }
+
+    /// Somebody was woken: there may be something to read again.
+    pub(crate) const fn stir(&mut self) {
+        self.readable = true;
     }
 
     /// Keeps an action that was taken from the link outside of a turn for the next one.
@@ -295,6 +303,7 @@ where
         match result {
             Ok(transport) => {
                 self.line = Some(Line::new(epoch, transport));
+                self.readable = true;
                 self.events.push(Event::Opened(epoch));
             }
             Err(failure) => {

@@ -28,6 +28,10 @@ where
         room: &mut Room,
     ) {
         self.paused = false;
+        // Asking in vain is not free: the library clears its buffer first.
+        if !self.readable {
+            return;
+        }
         let known = self.events.len();
         let end = self.read_batch(cx, inbox, room);
         let frames = self.events.len() > known;
@@ -79,7 +83,10 @@ where
                 return None;
             }
             let frame = match Pin::new(&mut line.transport).poll_next(cx) {
-                Poll::Pending => return None,
+                Poll::Pending => {
+                    self.readable = false;
+                    return None;
+                }
                 Poll::Ready(Some(Ok(frame))) => frame,
                 Poll::Ready(Some(Err(error))) => return Some(self.codec.cause(error).into()),
                 Poll::Ready(None) if line.closing == Closing::No => {

@@ -63,6 +63,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
+        this.engine.stir();
         loop {
             let room = this.shared.inbox.room();
             let turn = this

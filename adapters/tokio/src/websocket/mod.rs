@@ -58,6 +58,8 @@ const HTTP: &[Scheme] = if cfg!(feature = "rustls") {
 
 /// The room of the library's write buffer: twice a window, so that a batch is one write.
 const WRITE_BUFFER: usize = 128 << 10;
+/// How much is read at once. The library clears so much before each read, so more costs more.
+const READ_BUFFER: usize = 32 << 10;
 
 /// A builder of WebSocket links.
 pub type WebSocketBuilder<P> = Builder<WebSocketConnector<P>, WebSocketCodec>;
@@ -110,6 +112,7 @@ where
 
 fn build<P: Provider>(provider: P) -> WebSocketBuilder<P> {
     let protocol = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
         .write_buffer_size(WRITE_BUFFER)
         .max_message_size(Some(LONGEST))
         .max_frame_size(Some(LONGEST));
