@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use redial_blocking::redial::config::Quick;
 use redial_blocking::redial::{Cause, Phase};
 use redial_blocking::{Attempt, Failure, Greeting, Handshake, Message, Opening, Request, tcp};
 use redial_faults::{Behaviour, Frame, FramedServer, Server};
@@ -47,7 +48,7 @@ impl Handshake<Vec<u8>> for Hello {
     }
 }
 
-/// Says nothing, takes "welcome" for a yes, and "stale" for a no unless the credentials are fresh.
+/// Says nothing, takes "welcome" or "hello" for a yes, and "stale" for a no unless the credentials are fresh.
 #[derive(Clone, Default)]
 struct Login {
     openings: Arc<Mutex<Vec<(u32, bool)>>>,
@@ -64,7 +65,7 @@ impl Handshake<Message> for Login {
         let fresh = self.openings.lock().unwrap().last().unwrap().1;
         match message.as_text() {
             Some("stale") if !fresh => Greeting::Refused(Failure::new(Cause::Close(4401), "stale")),
-            Some("welcome" | "stale") => Greeting::Ready(Vec::new()),
+            Some("welcome" | "hello" | "stale") => Greeting::Ready(Vec::new()),
             other => Greeting::Refused(Failure::new(Cause::NotWebSocket, format!("{other:?}"))),
         }
     }
@@ -237,4 +238,26 @@ fn what_is_too_long_to_be_said_fails_the_attempt() {
     ended_by(&handle, Cause::Credentials);
     assert!(handle.last_error().unwrap().contains("handshake"));
     wait(&handle, |status| status.attempt > 1);
+}
+
+#[test]
+fn a_server_that_greets_and_drops_earns_no_quick_retries() {
+    let server = Server::start(Behaviour::DropAfter {
+        after: ms(50),
+        greet: true,
+    })
+    .unwrap();
+    let quick_retries = Quick {
+        cost: ms(10),
+        burst: 1000,
+        ..Quick::default()
+    };
+    let (handle, _incoming) = builder(&server.url(), quick().quick(Some(quick_retries)))
+        .handshake(Login::default())
+        .spawn()
+        .unwrap();
+    // What the handshake hears is no use of the connection, so each dial counts.
+    let status = wait(&handle, |status| status.attempt >= 4);
+    assert_eq!(status.last_cause, Some(Cause::Lost));
+    assert!(handle.stats().dials <= 4, "{:?}", handle.stats());
 }

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use futures_util::{SinkExt, StreamExt};
+use redial::config::Quick;
 use redial::{Cause, Phase};
 use redial_faults::{Behaviour, Frame, FramedServer, Server};
 use redial_tokio::tcp::tcp;
@@ -51,7 +52,7 @@ impl AsText for bytes::Bytes {
     }
 }
 
-/// Says nothing, takes "welcome" for a yes, and "stale" for a no unless the credentials are fresh.
+/// Says nothing, takes "welcome" or "hello" for a yes, and "stale" for a no unless the credentials are fresh.
 #[derive(Clone, Default)]
 struct Login {
     openings: Arc<Mutex<Vec<(u32, bool)>>>,
@@ -68,7 +69,7 @@ impl Handshake<Message> for Login {
         let fresh = self.openings.lock().unwrap().last().unwrap().1;
         match message.as_text() {
             Some("stale") if !fresh => Greeting::Refused(Failure::new(Cause::Close(4401), "stale")),
-            Some("welcome" | "stale") => Greeting::Ready(Vec::new()),
+            Some("welcome" | "hello" | "stale") => Greeting::Ready(Vec::new()),
             other => Greeting::Refused(Failure::new(Cause::NotWebSocket, format!("{other:?}"))),
         }
     }
@@ -251,4 +252,28 @@ async fn what_is_too_long_to_be_said_fails_the_attempt() {
     caused(&handle, Cause::Credentials).await;
     assert!(handle.last_error().unwrap().contains("handshake"));
     until(&handle, "retried", |status| status.attempt > 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_greets_and_drops_earns_no_quick_retries() {
+    let server = Server::start(Behaviour::DropAfter {
+        after: ms(50),
+        greet: true,
+    })
+    .unwrap();
+    let quick_retries = Quick {
+        cost: ms(10),
+        burst: 1000,
+        ..Quick::default()
+    };
+    let (handle, _incoming) = websocket(server.url())
+        .unwrap()
+        .config(quick().quick(Some(quick_retries)).build().unwrap())
+        .handshake(Login::default())
+        .seed(1)
+        .spawn();
+    // What the handshake hears is no use of the connection, so each dial counts.
+    let status = until(&handle, "counted", |status| status.attempt >= 4).await;
+    assert_eq!(status.last_cause, Some(Cause::Lost));
+    assert!(handle.stats().dials <= 4, "{:?}", handle.stats());
 }
