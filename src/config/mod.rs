@@ -54,6 +54,11 @@ impl Config {
         self.0.connect_deadline
     }
 
+    /// The time for the application's own handshake, if there is one.
+    pub const fn ready_deadline(&self) -> Option<Duration> {
+        self.0.ready_deadline
+    }
+
     /// The schedule of dials.
     pub const fn backoff(&self) -> &Backoff {
         &self.0.backoff

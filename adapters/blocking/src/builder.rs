@@ -9,13 +9,14 @@ use redial::rng::{Seed, Seeded};
 use redial::{Command, Config, Event, Link};
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
-use redial_adapter::{Failure, LONGEST};
+use redial_adapter::{Failure, Handshake, LONGEST, with_ready_deadline};
 #[cfg(feature = "tungstenite")]
 use redial_adapter::{RequestError, Target};
 
 use crate::clock::Clock;
 use crate::dial::Answer;
 use crate::driver::{Driver, Settings, Source, Transport, WAKER};
+use crate::greet::Greeter;
 use crate::handle::Handle;
 use crate::incoming::Incoming;
 use crate::provider::{Asked, Attempt, Provider};
@@ -28,9 +29,10 @@ use crate::wire::{Sizes, Wire};
 
 /// A link to be: how it dials and what it holds. Each method says its default.
 #[must_use]
-pub struct Builder<P> {
+pub struct Builder<P: Protocol> {
     request: Request,
     provider: Option<Asked>,
+    handshake: Option<Greeter<P::Message>>,
     config: Config,
     seed: Option<Seed>,
     sizes: Sizes,
@@ -81,11 +83,12 @@ impl Protocol for Tcp {
     type Message = Vec<u8>;
 }
 
-impl<P> Builder<P> {
+impl<P: Protocol> Builder<P> {
     pub(crate) fn new(request: Request) -> Self {
         Self {
             request,
             provider: None,
+            handshake: None,
             config: Config::default(),
             seed: None,
             sizes: Sizes {
@@ -104,8 +107,8 @@ impl<P> Builder<P> {
 
     /// The link's configuration. Default [`Config::default`].
     ///
-    /// Two settings have no use here: `dialling` (nobody is asked, every dial is permitted) and
-    /// `ready_deadline` (ready follows opened at once).
+    /// Two settings have no use here: `dialling` (nobody is asked, every dial is permitted) and,
+    /// without a [`handshake`](Self::handshake), `ready_deadline` (ready follows opened at once).
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -127,6 +130,17 @@ impl<P> Builder<P> {
         provider: impl FnMut(Attempt) -> Result<Request, Failure> + Send + 'static,
     ) -> Self {
         self.provider = Some(Box::new(provider));
+        self
+    }
+
+    /// What is said on each new connection before messages flow: a login, a hello, an init and
+    /// its acknowledgement. Default nothing.
+    ///
+    /// It is called on the link's thread, so it must not wait. It is under the configuration's
+    /// [`ready_deadline`](redial::config::Builder::ready_deadline); where that has none, under one
+    /// as long as its [`connect_deadline`](redial::config::Builder::connect_deadline).
+    pub fn handshake(mut self, handshake: impl Handshake<P::Message>) -> Self {
+        self.handshake = Some(Box::new(handshake));
         self
     }
 
@@ -219,6 +233,11 @@ where
         } else {
             self.config
         };
+        let config = if self.handshake.is_some() {
+            with_ready_deadline(config)
+        } else {
+            config
+        };
         let poll = Poll::new()?;
         let waker = Waker::new(poll.registry(), WAKER)?;
         let patience = config.detection().map(|(_, loaded)| loaded);
@@ -252,6 +271,7 @@ where
                 }),
             },
             resolver: Resolver::default(),
+            handshake: self.handshake,
             transport: Transport::None,
             tokens: WAKER.0,
             batch: Vec::new(),
@@ -267,7 +287,7 @@ where
     }
 }
 
-impl<P> std::fmt::Debug for Builder<P> {
+impl<P: Protocol> std::fmt::Debug for Builder<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
             .field("request", &self.request)

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use mio::net::TcpStream;
 use mio::{Interest, Registry, Token};
 use redial::cause::SocketError;
-use redial::{Cause, Epoch, Event, Instant, Phase};
+use redial::{Cause, Epoch, Event, Instant};
 #[cfg(feature = "tungstenite")]
 use redial_adapter::REDIRECTS;
-use redial_adapter::{Failure, STAGGER, cause_of_io, in_turns};
+use redial_adapter::{Failure, Opening, STAGGER, cause_of_io, in_turns};
 
 use crate::driver::{Driver, Transport};
 use crate::error::Ended;
@@ -32,6 +32,7 @@ pub(crate) enum Answer {
 /// An attempt, or a probe, under way.
 pub(crate) struct Dial<W: Wire> {
     pub(crate) epoch: Epoch,
+    pub(crate) opening: Opening,
     /// Only to see whether the server is there.
     pub(crate) probe: bool,
     /// The link was told that the transport is up.
@@ -201,15 +202,9 @@ impl<W: Wire> Driver<W> {
                 }
             }
             Step::Open(wire) => {
-                let epoch = dial.epoch;
+                let (epoch, opening) = (dial.epoch, dial.opening);
                 self.transport = Transport::Open(Box::new(Connection::new(epoch, token, wire)));
-                self.shared.with(|core, now| {
-                    core.handle(now, Event::Opened(epoch));
-                    if core.link.phase() != Phase::Connected {
-                        // This adapter knows no handshake of the application's own.
-                        core.handle(now, Event::Ready(epoch));
-                    }
-                });
+                self.opened(opening);
             }
         }
     }

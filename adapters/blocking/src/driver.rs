@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mio::{Events, Poll, Token};
 use redial::{Action, Cause, Epoch, Event, Instant};
+use redial_adapter::Opening;
 use redial_adapter::Scheme;
 #[cfg(feature = "tungstenite")]
 use redial_adapter::Target;
@@ -18,6 +19,7 @@ use redial_adapter::rustls;
 use crate::core::Core;
 use crate::dial::{Answer, Dial, Race, Stage};
 use crate::error::Ended;
+use crate::greet::Greeter;
 use crate::provider::{Attempt, Provider};
 use crate::request::Request;
 use crate::resolve::Resolver;
@@ -53,6 +55,8 @@ pub(crate) struct Driver<W: Wire> {
     pub(crate) source: Source,
     pub(crate) settings: Settings,
     pub(crate) resolver: Resolver,
+    /// What is said on each new connection, if anything.
+    pub(crate) handshake: Option<Greeter<W::Message>>,
     pub(crate) transport: Transport<W>,
     pub(crate) tokens: usize,
     pub(crate) batch: Vec<Inbound<W::Message>>,
@@ -84,8 +88,7 @@ impl<W: Wire> Driver<W> {
                 return;
             }
             let paused = matches!(&self.transport, Transport::Open(open) if open.paused);
-            let again =
-                matches!(&self.transport, Transport::Open(open) if open.readable && !open.paused);
+            let again = matches!(&self.transport, Transport::Open(open) if open.hungry());
             let sleep = if again {
                 Some(Duration::ZERO)
             } else {
@@ -208,6 +211,7 @@ impl<W: Wire> Driver<W> {
     fn begin(&mut self, epoch: Epoch, probe: bool, number: u32, refresh: bool) {
         self.transport = Transport::Dialling(Box::new(Dial {
             epoch,
+            opening: Opening::new(number, refresh),
             probe,
             reached: false,
             #[cfg(feature = "tungstenite")]

@@ -34,6 +34,10 @@
 //! link are bounded ([`Builder::unsent_limit`]), and pings go ahead of queued messages, so that a
 //! slow line is not taken for a dead one.
 //!
+//! A login or a hello that has to be over before messages flow is a [`Handshake`], given to
+//! [`Builder::handshake`]: said anew on each connection, ahead of the queue, and never seen by
+//! [`Incoming`].
+//!
 //! What lives here: threads, sockets, clocks, TLS, framing. What may not: any decision about when
 //! to dial, what an error means, or what becomes of a message; those are the core's.
 
@@ -44,6 +48,7 @@ mod dial;
 mod driver;
 mod error;
 mod framed;
+mod greet;
 mod handle;
 #[cfg(feature = "tungstenite")]
 mod health;
@@ -71,7 +76,7 @@ pub use self::provider::Attempt;
 pub use self::request::Request;
 #[cfg(feature = "tungstenite")]
 pub use redial_adapter::{Bytes, Message, Utf8Bytes};
-pub use redial_adapter::{Failure, RequestError};
+pub use redial_adapter::{Failure, Greeting, Handshake, Opening, RequestError};
 
 /// A link to a WebSocket server, by a URL of the scheme `ws`, or `wss` with the feature `rustls`.
 ///

@@ -9,9 +9,10 @@ use crate::error::Ended;
 use crate::wire::{Inbound, Wire};
 
 /// Messages read before writing and deadlines have their turn.
-const BATCH: usize = 256;
+pub(crate) const BATCH: usize = 256;
 /// Bytes put before they are written.
-const CHUNK: usize = 32 << 10;
+pub(crate) const CHUNK: usize = 32 << 10;
+
 /// An open connection.
 #[expect(
     clippy::struct_excessive_bools,
@@ -21,6 +22,8 @@ pub(crate) struct Connection<W> {
     pub(crate) epoch: Epoch,
     pub(crate) token: Token,
     pub(crate) wire: W,
+    /// The application's handshake is not done.
+    pub(crate) greeting: bool,
     /// The socket may have something to read.
     pub(crate) readable: bool,
     /// Reading stopped as nobody takes what came in.
@@ -28,18 +31,21 @@ pub(crate) struct Connection<W> {
     /// The socket is full.
     pub(crate) blocked: bool,
     /// Something was put and is not yet flushed.
-    dirty: bool,
+    pub(crate) dirty: bool,
     /// A ping went out and nothing came in since.
     pub(crate) pinged: bool,
     pub(crate) closing: bool,
     last: Option<MessageId>,
     sent: u64,
-    received: u64,
+    pub(crate) received: u64,
 }
 
 impl<W: Wire> Driver<W> {
     /// Reads what there is, as far as somebody takes it.
     pub(crate) fn receive(&mut self, now: Instant) {
+        if matches!(&self.transport, Transport::Open(open) if open.greeting) && self.greet(now) {
+            return;
+        }
         let Transport::Open(open) = &mut self.transport else {
             return;
         };
@@ -159,6 +165,7 @@ impl<W: Wire> Driver<W> {
             let moved = sent.saturating_sub(open.sent);
             open.sent = sent;
             let epoch = open.epoch;
+            let counts = moved > 0 && !open.greeting;
             let through = match flushed {
                 Ok(true) => {
                     open.dirty = false;
@@ -171,7 +178,7 @@ impl<W: Wire> Driver<W> {
                 Err(ended) => return self.broken(ended),
             };
             self.shared.with(|core, now| {
-                if moved > 0 {
+                if counts {
                     core.handle(now, Event::Progress(epoch, moved));
                 }
                 if let Some(through) = through {
@@ -188,7 +195,7 @@ impl<W: Wire> Driver<W> {
             open.blocked = true;
         }
         let now = self.shared.clock.now();
-        while matches!(&self.transport, Transport::Open(open) if open.readable && !open.paused) {
+        while matches!(&self.transport, Transport::Open(open) if open.hungry()) {
             self.receive(now);
         }
         self.fail(ended);
@@ -201,6 +208,7 @@ impl<W: Wire> Connection<W> {
             epoch,
             token,
             wire,
+            greeting: false,
             // The server may have spoken already, behind its answer.
             readable: true,
             paused: false,

@@ -11,6 +11,7 @@ mod clock;
 mod error;
 mod failure;
 pub mod framed;
+mod handshake;
 #[cfg(feature = "tungstenite")]
 pub mod health;
 #[cfg(feature = "tungstenite")]
@@ -40,6 +41,7 @@ pub use self::cause::cause_of_io;
 pub use self::clock::unix_now;
 pub use self::error::RequestError;
 pub use self::failure::Failure;
+pub use self::handshake::{Greeting, Handshake, Opening, with_ready_deadline};
 #[cfg(feature = "tungstenite")]
 pub use self::message::{Bytes, Message, Utf8Bytes};
 #[cfg(feature = "socket2")]

@@ -5,19 +5,21 @@ use std::time::Duration;
 
 use redial::rng::{Seed, Seeded};
 use redial::{Config, Link};
+use redial_adapter::{Handshake, with_ready_deadline};
 
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
-use crate::engine::{Engine, Room};
+use crate::engine::{Engine, Greeter, Room, TokioLink};
 use crate::handle::{self, Handle, Incoming};
 use crate::reconnecting::{Options, Reconnecting};
 
 /// Builds a link out of what makes connections and what speaks on them.
 #[must_use]
-pub struct Builder<C, D> {
+pub struct Builder<C, D: Codec> {
     pub(crate) connector: C,
     pub(crate) codec: D,
+    handshake: Option<Greeter<D::Message>>,
     config: Config,
     seed: Option<Seed>,
     stream: u64,
@@ -37,6 +39,7 @@ where
         Self {
             connector,
             codec,
+            handshake: None,
             config: Config::default(),
             seed: None,
             stream: 0,
@@ -53,6 +56,18 @@ where
     /// How the link behaves.
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
+        self
+    }
+
+    /// What is said on each new connection before messages flow: a login, a hello, an init and
+    /// its acknowledgement. Default nothing.
+    ///
+    /// It is under the configuration's
+    /// [`ready_deadline`](redial::config::Builder::ready_deadline); where that has none, under one
+    /// as long as its [`connect_deadline`](redial::config::Builder::connect_deadline). Without a
+    /// handshake here `ready_deadline` has no use: ready follows opened at once.
+    pub fn handshake(mut self, handshake: impl Handshake<D::Message>) -> Self {
+        self.handshake = Some(Box::new(handshake));
         self
     }
 
@@ -105,11 +120,9 @@ where
     /// Outside of a tokio runtime with time, and if the operating system has no randomness for
     /// a seed.
     pub fn spawn(self) -> (Handle<D::Message>, Incoming<D::Message>) {
-        let rng = Seeded::new(self.seed.unwrap_or_else(random_seed), self.stream);
-        let clock = Clock::start();
-        let engine = Engine::new(self.connector, self.codec, clock);
-        let link = Link::new(self.config, rng);
-        handle::spawn(engine, link, clock, self.inbox, self.start)
+        let (inbox, start) = (self.inbox, self.start);
+        let (engine, link, clock) = self.assemble();
+        handle::spawn(engine, link, clock, inbox, start)
     }
 
     /// The link as a stream and sink, started, driven by being polled.
@@ -119,20 +132,30 @@ where
     /// If the operating system has no randomness for a seed. Polling it panics outside of a
     /// tokio runtime with time.
     pub fn into_stream(self) -> Reconnecting<C, D> {
-        let rng = Seeded::new(self.seed.unwrap_or_else(random_seed), self.stream);
-        let clock = Clock::start();
-        let engine = Engine::new(self.connector, self.codec, clock);
-        let link = Link::new(self.config, rng);
+        let inbox = self.inbox;
         let options = Options {
             start: self.start,
             drain_within: self.drain_within,
             keep_fates: self.keep_fates,
         };
-        Reconnecting::new(engine, link, clock, self.inbox, options)
+        let (engine, link, clock) = self.assemble();
+        Reconnecting::new(engine, link, clock, inbox, options)
+    }
+
+    fn assemble(self) -> (Engine<C, D>, TokioLink<D::Message>, Clock) {
+        let rng = Seeded::new(self.seed.unwrap_or_else(random_seed), self.stream);
+        let config = if self.handshake.is_some() {
+            with_ready_deadline(self.config)
+        } else {
+            self.config
+        };
+        let clock = Clock::start();
+        let engine = Engine::new(self.connector, self.codec, self.handshake, clock);
+        (engine, Link::new(config, rng), clock)
     }
 }
 
-impl<C, D> fmt::Debug for Builder<C, D> {
+impl<C, D: Codec> fmt::Debug for Builder<C, D> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Builder")
             .field("config", &self.config)

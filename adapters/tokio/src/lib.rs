@@ -9,6 +9,12 @@
 //! Everything that is awaited is cancel-safe, each says so. Transitions are traced under the
 //! target `redial`: changes at level info, actions at debug.
 //!
+//! # A handshake of your own
+//!
+//! A login or a hello that has to be over before messages flow is a [`Handshake`], given to
+//! [`Builder::handshake`]: said anew on each connection, ahead of the queue, unseen by what
+//! receives.
+//!
 //! # When the application doesn't read
 //!
 //! What comes in waits in a bounded inbox. When it is full the adapter stops reading, so that
@@ -40,6 +46,7 @@ pub use self::reconnecting::{Error, Reconnecting};
 pub use self::websocket::{Message, websocket, websocket_with};
 
 pub use redial;
+pub use redial_adapter::{Greeting, Handshake, Opening};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -8,6 +8,7 @@ mod common;
 mod bad_input;
 mod framed;
 mod handle;
+mod handshake;
 mod health;
 mod outages;
 mod provider;

@@ -1,5 +1,7 @@
 //! An open connection, and the room for what it brings.
 
+use std::collections::VecDeque;
+
 use redial::{Epoch, MessageId, Payload};
 
 /// An open connection.
@@ -7,9 +9,13 @@ use redial::{Epoch, MessageId, Payload};
     clippy::struct_excessive_bools,
     reason = "independent facts about two directions"
 )]
-pub(super) struct Line<T> {
+pub(super) struct Line<T, M> {
     pub(super) epoch: Epoch,
     pub(super) transport: T,
+    /// The application's handshake is not done.
+    pub(super) greeting: bool,
+    /// What the handshake says and is to be written.
+    pub(super) hello: VecDeque<M>,
     /// The nonce of a ping to be written.
     pub(super) ping: Option<u64>,
     /// A pong is to be written.
@@ -42,11 +48,13 @@ pub(super) enum Closing {
     Done,
 }
 
-impl<T> Line<T> {
+impl<T, M> Line<T, M> {
     pub(super) fn new(epoch: Epoch, transport: T) -> Self {
         Self {
             epoch,
             transport,
+            greeting: false,
+            hello: VecDeque::new(),
             ping: None,
             pong: false,
             closing: Closing::No,

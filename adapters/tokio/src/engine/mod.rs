@@ -5,10 +5,12 @@
 //! all state is here and in the link.
 //!
 //! - `read`, `write`: the two directions of an open connection;
+//! - `greet`: the application's handshake on it, before messages flow;
 //! - `line`: an open connection;
 //! - `timer`: the one deadline that is armed;
 //! - `seat`: where the link sits: owned, or shared under a lock.
 
+mod greet;
 mod line;
 mod read;
 mod seat;
@@ -24,10 +26,13 @@ use std::task::{Context, Poll};
 
 use redial::rng::Seeded;
 use redial::{Action, Change, Epoch, Event, Frame, Instant, Link, Phase, Status};
+use redial_adapter::Opening;
 
+pub(crate) use self::greet::Greeter;
 pub(crate) use self::line::Room;
 pub(crate) use self::seat::Seat;
 
+use self::greet::greeted;
 use self::line::{Closing, Line};
 use self::timer::Timer;
 use crate::clock::Clock;
@@ -55,10 +60,12 @@ pub(crate) enum Turn {
 pub(crate) struct Engine<C, D: Codec> {
     connector: C,
     codec: D,
+    /// What is said on each new connection, if anything.
+    handshake: Option<Greeter<D::Message>>,
     clock: Clock,
     dial: Option<Dial<D::Transport>>,
     probe: Option<(Epoch, Boxed<bool>)>,
-    line: Option<Line<D::Transport>>,
+    line: Option<Line<D::Transport, D::Message>>,
     timer: Timer,
     /// The deadline that the last idle turn has left to the timer.
     deadline: Option<Instant>,
@@ -73,6 +80,7 @@ pub(crate) struct Engine<C, D: Codec> {
 /// An attempt under way.
 struct Dial<T> {
     epoch: Epoch,
+    opening: Opening,
     future: Boxed<Result<T, Failure>>,
     reached: Arc<AtomicBool>,
     told: bool,
@@ -83,10 +91,16 @@ where
     C: Connector<D::Transport>,
     D: Codec,
 {
-    pub(crate) fn new(connector: C, codec: D, clock: Clock) -> Self {
+    pub(crate) fn new(
+        connector: C,
+        codec: D,
+        handshake: Option<Greeter<D::Message>>,
+        clock: Clock,
+    ) -> Self {
         Self {
             connector,
             codec,
+            handshake,
             clock,
             dial: None,
             probe: None,
@@ -114,6 +128,7 @@ where
             let now = self.clock.now();
             self.poll_dial(cx, seat);
             self.poll_probe(cx);
+            self.greet(cx, seat);
             self.read(cx, inbox, &mut room);
             let mut moved = self.feed(now, seat);
             moved |= self.write(cx, now, seat, inbox, &mut room);
@@ -193,13 +208,16 @@ where
         if self.events.is_empty() {
             return false;
         }
+        let greets = self.handshake.is_some();
         let (events, actions) = (&mut self.events, &mut self.actions);
         seat.with(|link| {
             for event in events.drain(..) {
                 link.handle(now, event);
                 if let Event::Opened(epoch) = event {
-                    // The connector has done the application's handshake too, if there is one.
-                    if link.status().phase != Phase::Connected && link.status().epoch == Some(epoch)
+                    // Without a handshake here, the connector has done the application's too.
+                    if !greets
+                        && link.status().phase != Phase::Connected
+                        && link.status().epoch == Some(epoch)
                     {
                         link.handle(now, Event::Ready(epoch));
                     }
@@ -251,10 +269,12 @@ where
                 tracing::debug!(
                     target: "redial", epoch = epoch.number(), attempt, refresh, ?deadline, "connect"
                 );
+                let opening = Opening::new(attempt, refresh);
                 let (attempt, reached) = Attempt::new(attempt, refresh, epoch);
                 self.line = None;
                 self.dial = Some(Dial {
                     epoch,
+                    opening,
                     future: Box::pin(self.connector.connect(attempt)),
                     reached,
                     told: false,
@@ -290,7 +310,7 @@ where
         let Some(dial) = &mut self.dial else {
             return;
         };
-        let epoch = dial.epoch;
+        let (epoch, opening) = (dial.epoch, dial.opening);
         let result = dial.future.as_mut().poll(cx);
         if !dial.told && dial.reached.load(Ordering::Relaxed) {
             dial.told = true;
@@ -302,9 +322,16 @@ where
         self.dial = None;
         match result {
             Ok(transport) => {
-                self.line = Some(Line::new(epoch, transport));
                 self.readable = true;
+                let line = self.line.insert(Line::new(epoch, transport));
                 self.events.push(Event::Opened(epoch));
+                if let Some(handshake) = &mut self.handshake {
+                    line.greeting = true;
+                    let greeting = handshake.begin(opening);
+                    if let Some(failure) = greeted(line, &mut self.events, greeting) {
+                        self.refused(failure, seat);
+                    }
+                }
             }
             Err(failure) => {
                 tracing::info!(

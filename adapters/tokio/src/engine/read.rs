@@ -7,13 +7,13 @@ use std::task::{Context, Poll};
 use futures_util::{Sink, Stream};
 use redial::{Cause, Closure, Event, Frame};
 
-use super::line::Closing;
+use super::line::{Closing, Line};
 use super::{Engine, Room};
 use crate::codec::{Codec, Decoded};
 use crate::connector::Connector;
 
 /// Frames that are read before other things get their turn.
-const BATCH: usize = 128;
+pub(super) const BATCH: usize = 128;
 
 impl<C, D> Engine<C, D>
 where
@@ -45,17 +45,22 @@ where
             }
         }
         if let Some(end) = end {
-            let Some(line) = &mut self.line else {
-                return;
-            };
-            let epoch = line.epoch;
-            if matches!(end.cause, Cause::Close(_)) {
-                // The peer's close frame wants its answer; one try, as nothing hangs on it.
-                let _ = Pin::new(&mut line.transport).poll_flush(cx);
-            }
-            tracing::debug!(target: "redial", epoch = epoch.number(), cause = %end.cause, "ended");
-            self.ended(epoch, end);
+            self.over(cx, end);
         }
+    }
+
+    /// The connection has ended, by what was read.
+    pub(super) fn over(&mut self, cx: &mut Context<'_>, end: Closure) {
+        let Some(line) = &mut self.line else {
+            return;
+        };
+        let epoch = line.epoch;
+        if matches!(end.cause, Cause::Close(_)) {
+            // The peer's close frame wants its answer; one try, as nothing hangs on it.
+            let _ = Pin::new(&mut line.transport).poll_flush(cx);
+        }
+        tracing::debug!(target: "redial", epoch = epoch.number(), cause = %end.cause, "ended");
+        self.ended(epoch, end);
     }
 
     /// After a write has failed: what the peer said before it left, if it said why.
@@ -76,25 +81,25 @@ where
         room: &mut Room,
     ) -> Option<Closure> {
         let line = self.line.as_mut()?;
+        if line.greeting {
+            // Its input is the handshake's.
+            return None;
+        }
         let epoch = line.epoch;
         for _ in 0..BATCH {
             if room.is_empty() {
                 self.paused = true;
                 return None;
             }
-            let frame = match Pin::new(&mut line.transport).poll_next(cx) {
+            let decoded = match next_frame(&mut self.codec, line, cx) {
                 Poll::Pending => {
                     self.readable = false;
                     return None;
                 }
-                Poll::Ready(Some(Ok(frame))) => frame,
-                Poll::Ready(Some(Err(error))) => return Some(self.codec.cause(error).into()),
-                Poll::Ready(None) if line.closing == Closing::No => {
-                    return Some(Cause::Lost.into());
-                }
-                Poll::Ready(None) => return Some(Cause::Requested.into()),
+                Poll::Ready(Ok(decoded)) => decoded,
+                Poll::Ready(Err(end)) => return Some(end),
             };
-            let kind = match self.codec.decode(frame) {
+            let kind = match decoded {
                 Decoded::Data(message) => {
                     room.take(&message);
                     inbox.push_back(message);
@@ -110,4 +115,21 @@ where
         // There is more; the next round goes on with it.
         None
     }
+}
+
+/// The next frame, or how the connection has ended.
+#[inline]
+pub(super) fn next_frame<D: Codec>(
+    codec: &mut D,
+    line: &mut Line<D::Transport, D::Message>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Decoded<D::Message>, Closure>> {
+    let end = match Pin::new(&mut line.transport).poll_next(cx) {
+        Poll::Pending => return Poll::Pending,
+        Poll::Ready(Some(Ok(frame))) => return Poll::Ready(Ok(codec.decode(frame))),
+        Poll::Ready(Some(Err(error))) => codec.cause(error),
+        Poll::Ready(None) if line.closing == Closing::No => Cause::Lost,
+        Poll::Ready(None) => Cause::Requested,
+    };
+    Poll::Ready(Err(end.into()))
 }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::Sink;
 use redial::{Event, Instant};
 
+use super::greet::{Over, unfit, write_hello};
 use super::line::{Closing, Line};
 use super::{Engine, Room, Seat};
 use crate::codec::Codec;
@@ -16,11 +17,13 @@ use crate::connector::Connector;
 const CHUNK: usize = 64;
 
 /// How a step of writing ended.
-enum Step<E> {
+pub(super) enum Step<E> {
     /// Done, or nothing to do.
     Done,
     /// The transport can't take or move more now.
     Full,
+    /// The transport can never carry what the handshake says.
+    Unfit,
     /// The transport failed.
     Broken(E),
 }
@@ -42,13 +45,18 @@ where
         let mut moved = false;
         while let Some(line) = &mut self.line {
             let epoch = line.epoch;
+            let owed = !line.hello.is_empty();
             let step = write_batch(&mut self.codec, line, cx, now, seat);
             let total = self.codec.written(&line.transport);
             if let Some(total) = total.filter(|total| *total > line.written) {
                 let bytes = total - line.written;
                 line.written = total;
-                self.events.push(Event::Progress(epoch, bytes));
+                if !line.greeting {
+                    self.events.push(Event::Progress(epoch, bytes));
+                }
             }
+            // The handshake hears on once all was said.
+            moved |= owed && line.hello.is_empty();
             match step {
                 Step::Done if !line.dirty => {
                     if let Some(last) = line.committed.take() {
@@ -59,13 +67,22 @@ where
                     }
                 }
                 Step::Done | Step::Full => {}
+                Step::Unfit => self.refused(unfit(), seat),
                 Step::Broken(error) => {
                     let cause = self.codec.cause(error);
-                    let said = self.last_words(cx, inbox, room);
+                    let said = if line.greeting {
+                        self.last_greetings(cx, inbox, room)
+                    } else {
+                        self.last_words(cx, inbox, room).map(Over::Ended)
+                    };
                     tracing::debug!(
                         target: "redial", epoch = epoch.number(), %cause, "write failed"
                     );
-                    self.ended(epoch, said.unwrap_or_else(|| cause.into()));
+                    match said {
+                        Some(Over::Refused(failure)) => self.refused(failure, seat),
+                        Some(Over::Ended(end)) => self.ended(epoch, end),
+                        None => self.ended(epoch, cause),
+                    }
                 }
             }
             let fed = self.feed(now, seat);
@@ -79,7 +96,7 @@ where
     }
 }
 
-impl<T> Line<T> {
+impl<T, M> Line<T, M> {
     /// Whether there is something to write that can be written.
     fn has_work(&self) -> bool {
         !self.stalled && (self.wanted || self.ping.is_some() || self.pong)
@@ -89,7 +106,7 @@ impl<T> Line<T> {
 /// Control frames, then messages, then one flush.
 fn write_batch<D, S>(
     codec: &mut D,
-    line: &mut Line<D::Transport>,
+    line: &mut Line<D::Transport, D::Message>,
     cx: &mut Context<'_>,
     now: Instant,
     seat: &mut S,
@@ -101,6 +118,12 @@ where
     match write_control(codec, line, cx) {
         Step::Done => {}
         other => return flush_after::<D>(line, cx, other),
+    }
+    if !line.hello.is_empty() {
+        match write_hello(codec, line, cx) {
+            Step::Done => {}
+            other => return flush_after::<D>(line, cx, other),
+        }
     }
     // Behind a flush that waits, messages stay in the queue: what the transport holds is what
     // a ping has to wait for, and what is lost with the connection.
@@ -115,7 +138,7 @@ where
 
 fn write_control<D: Codec>(
     codec: &mut D,
-    line: &mut Line<D::Transport>,
+    line: &mut Line<D::Transport, D::Message>,
     cx: &mut Context<'_>,
 ) -> Step<D::Error> {
     while line.ping.is_some() || line.pong || line.closing == Closing::Wanted {
@@ -145,7 +168,7 @@ fn write_control<D: Codec>(
 /// Moves messages from the queue to the transport until one of them is done.
 fn write_messages<D, S>(
     codec: &mut D,
-    line: &mut Line<D::Transport>,
+    line: &mut Line<D::Transport, D::Message>,
     cx: &mut Context<'_>,
     now: Instant,
     seat: &mut S,
@@ -193,7 +216,7 @@ where
 
 /// Flushes what was given before the transport was full.
 fn flush_after<D: Codec>(
-    line: &mut Line<D::Transport>,
+    line: &mut Line<D::Transport, D::Message>,
     cx: &mut Context<'_>,
     step: Step<D::Error>,
 ) -> Step<D::Error> {
@@ -203,7 +226,10 @@ fn flush_after<D: Codec>(
     }
 }
 
-fn flush<D: Codec>(line: &mut Line<D::Transport>, cx: &mut Context<'_>) -> Step<D::Error> {
+fn flush<D: Codec>(
+    line: &mut Line<D::Transport, D::Message>,
+    cx: &mut Context<'_>,
+) -> Step<D::Error> {
     if line.dirty {
         match Pin::new(&mut line.transport).poll_flush(cx) {
             Poll::Ready(Ok(())) => {

@@ -7,6 +7,7 @@ mod cancel;
 mod closes;
 mod disconnect;
 mod faces;
+mod handshake;
 mod input;
 mod load;
 mod outage;
