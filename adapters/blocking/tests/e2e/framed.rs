@@ -45,6 +45,9 @@ fn notices_a_silent_peer_by_its_pings() {
     ended_by(&handle, Cause::PongTimeout);
     proxy.set(Mode::Pass);
     connected(&handle);
+    // There is no handshake: the server knows of the connection once a message has arrived.
+    handle.try_send("here").unwrap();
+    assert!(server.wait_received(1, SOON));
     server.ping_all();
     assert!(server.wait_pongs(1, SOON));
 }
