@@ -98,7 +98,8 @@ impl From<Cause> for Closure {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Hint {
-    /// There is a network: a waiting link dials soon, a connected one is checked.
+    /// There is a network: a waiting link dials soon, unless the server said when to come back;
+    /// a connected one is checked.
     Online,
     /// There is no network: dialling is parked, but for one dial every
     /// [`offline_recheck`](crate::config::Builder::offline_recheck). An open connection is

@@ -97,6 +97,7 @@ impl State {
     ) -> Next {
         let floor = cx.config.backoff().floor();
         if let Some(hint) = hint {
+            self.booked = true;
             let free = self.hinted < cx.config.0.free_hints;
             self.hinted = self.hinted.saturating_add(1);
             let asked = hint.delay.min(cx.config.0.hint_max);

@@ -301,6 +301,7 @@ impl State {
 
     /// A new connection in place of the current one.
     pub(super) fn allot(&mut self) {
+        self.booked = false;
         self.current = Connection::begin(self.next_epoch, self.now);
         self.next_epoch = self.next_epoch.next();
         self.outputs.bits &= !bit::OF_CONNECTION;

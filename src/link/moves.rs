@@ -113,6 +113,9 @@ impl State {
     pub(super) fn hurry<R: Rng>(&mut self, cx: &mut Context<'_, R>) {
         let limit = &cx.config.0.hints;
         let parked = self.stage == Stage::Parked;
+        if self.booked && !parked {
+            return;
+        }
         let soon = if self.hints.take(self.now, limit.burst, limit.refill) {
             self.owing = false;
             self.now + spread(cx.rng, cx.config)

@@ -113,6 +113,8 @@ pub struct State {
     pub(super) hidden: bool,
     /// The dial that waits came forward by a hint, and takes its token when it goes.
     pub(super) owing: bool,
+    /// The server said when to come back: no hint shortens this wait.
+    pub(super) booked: bool,
     pub(super) was_connected: bool,
     pub(super) refresh: bool,
     /// The server was there once since the start: no more probes.
@@ -160,6 +162,7 @@ impl State {
             offline: false,
             hidden: false,
             owing: false,
+            booked: false,
             was_connected: false,
             refresh: false,
             proved: false,

@@ -1,8 +1,8 @@
-//! A network that goes and comes back, and hints that lie: rule 20.
+//! A network that goes and comes back, and hints that lie: rules 17 and 20.
 
 use redial::backoff::{Backoff, Jitter, Schedule};
 use redial::config::HintLimit;
-use redial::{Action, Cause, Command, Config, Event, Frame, Hint, Phase};
+use redial::{Action, Cause, Closure, Command, Config, Event, Frame, Hint, Phase, RetryAfter};
 
 use crate::common::{Answer, Driver, against, ms, secs};
 
@@ -149,4 +149,31 @@ fn rule_20_an_answered_ping_disproves_that_there_is_no_network() {
         };
         assert_eq!(driver.link.phase(), phase);
     }
+}
+
+#[test]
+fn rule_17_no_hint_shortens_what_the_server_asked_for() {
+    let mut driver = Driver::default_link();
+    let epoch = driver.start();
+    let closure = Closure::hinted(Cause::Http(503), RetryAfter::seconds(60));
+    driver.tell(Event::Closed(epoch, closure));
+    let planned = driver.link.status().next_attempt_at.expect("a plan");
+    assert!(planned.since(driver.now) >= secs(60));
+    for hint in [Hint::Online, Hint::Visible, Hint::NetworkChanged] {
+        driver.tell(Event::Hint(hint));
+        assert_eq!(
+            driver.link.status().next_attempt_at,
+            Some(planned),
+            "{hint:?}"
+        );
+    }
+    // The user's own hand does.
+    driver.command(Command::Reconnect);
+    let epoch = driver.dialled();
+    assert!(driver.now < planned);
+    // And a wait that nobody asked for is shortened again.
+    driver.close(epoch, Cause::HandshakeTimeout);
+    driver.tell(Event::Hint(Hint::Online));
+    let planned = driver.link.status().next_attempt_at.expect("a plan");
+    assert!(planned.since(driver.now) <= ms(500));
 }
