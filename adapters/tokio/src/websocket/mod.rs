@@ -144,16 +144,20 @@ impl<P: Provider> WebSocketBuilder<P> {
     }
 
     /// The longest message, in bytes, in either direction, default 16 MiB ([`LONGEST`]). A longer
-    /// one that is to be sent is dropped, one that comes in ends the connection. For longer ones
-    /// that come in as one frame raise [`max_frame_size`](Self::max_frame_size) too.
+    /// one that is to be sent is dropped, one that comes in ends the connection. It is the limit
+    /// of a single frame too.
     pub fn max_message_size(mut self, bytes: usize) -> Self {
         let protocol = self.connector.settings.protocol;
-        self.connector.settings.protocol = bounded(protocol.max_message_size(Some(bytes)), bytes);
+        let protocol = protocol
+            .max_message_size(Some(bytes))
+            .max_frame_size(Some(bytes));
+        self.connector.settings.protocol = bounded(protocol, bytes);
         self.codec.longest = bytes;
         self
     }
 
-    /// The longest inbound frame, in bytes, default 16 MiB ([`LONGEST`]).
+    /// The longest inbound frame, in bytes, where it is to be less than the longest message; set
+    /// it after that.
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.connector.settings.protocol.max_frame_size = Some(bytes);
         self

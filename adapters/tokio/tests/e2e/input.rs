@@ -177,3 +177,16 @@ async fn the_longest_message_by_default() {
     let (handle, _incoming) = link(&server.url(), config());
     caused(&handle, Cause::Protocol(ProtocolError::TooBig)).await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_raised_limit_of_messages_is_one_of_frames_too() {
+    let long = vec![7; LONGEST + 1];
+    let server = Server::start(Behaviour::SendFirst(vec![Frame::Binary(long)])).unwrap();
+    let (handle, mut incoming) = websocket(server.url())
+        .unwrap()
+        .config(quick().build().unwrap())
+        .max_message_size(LONGEST + 1)
+        .spawn();
+    assert_eq!(next(&mut incoming).await.as_bytes().len(), LONGEST + 1);
+    assert_eq!(handle.stats().dials, 1);
+}
