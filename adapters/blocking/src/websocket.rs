@@ -220,38 +220,8 @@ fn failed(error: &Error, head: &[u8], request: &Request) -> Step<WebSocket> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
+    use redial_faults::PingFlood;
     use tungstenite::protocol::Role;
-
-    /// A peer that pings for ever and reads nothing.
-    #[derive(Default)]
-    struct Flood {
-        sent: usize,
-    }
-
-    impl io::Read for Flood {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            for byte in buffer.iter_mut() {
-                *byte = match self.sent % 127 {
-                    0 => 0x89,
-                    1 => 125,
-                    _ => 0,
-                };
-                self.sent += 1;
-            }
-            Ok(buffer.len())
-        }
-    }
-
-    impl io::Write for Flood {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn pings_without_end_fill_no_memory() {
@@ -259,7 +229,7 @@ mod tests {
             outgoing: 1000,
             incoming: 1000,
         };
-        let (flood, config) = (Flood::default(), Some(config(sizes)));
+        let (flood, config) = (PingFlood::default(), Some(config(sizes)));
         let mut socket = tungstenite::WebSocket::from_raw_socket(flood, Role::Client, config);
         for _ in 0..50_000 {
             let read = socket.read();

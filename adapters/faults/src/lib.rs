@@ -15,6 +15,7 @@
 
 mod behaviour;
 mod engine;
+mod flood;
 mod framed;
 mod ledger;
 mod net;
@@ -25,6 +26,7 @@ mod tally;
 mod tls;
 
 pub use behaviour::{Behaviour, Frame};
+pub use flood::PingFlood;
 pub use framed::FramedServer;
 pub use ledger::Ledger;
 pub use proxy::{Mode, Proxy, ProxyStats, http_answer};

@@ -207,42 +207,11 @@ fn bounded(protocol: WebSocketConfig, longest: usize) -> WebSocketConfig {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
+    use redial_faults::PingFlood;
     use tungstenite::protocol::Role;
     use tungstenite::{Error, WebSocket};
 
     use super::*;
-
-    /// A peer that pings for ever and reads nothing.
-    #[derive(Default)]
-    struct Flood {
-        sent: usize,
-    }
-
-    impl io::Read for Flood {
-        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-            for byte in buffer.iter_mut() {
-                *byte = match self.sent % 127 {
-                    0 => 0x89,
-                    1 => 125,
-                    _ => 0,
-                };
-                self.sent += 1;
-            }
-            Ok(buffer.len())
-        }
-    }
-
-    impl io::Write for Flood {
-        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-            Err(io::ErrorKind::WouldBlock.into())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     #[test]
     fn the_longest_message_is_the_same_in_both_directions() {
@@ -257,7 +226,8 @@ mod tests {
     fn pings_without_end_fill_no_memory() {
         let link = websocket("ws://localhost").unwrap().max_message_size(1000);
         let protocol = link.connector.settings.protocol;
-        let mut socket = WebSocket::from_raw_socket(Flood::default(), Role::Client, Some(protocol));
+        let mut socket =
+            WebSocket::from_raw_socket(PingFlood::default(), Role::Client, Some(protocol));
         for _ in 0..5_000 {
             let read = socket.read();
             assert!(
