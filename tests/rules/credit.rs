@@ -45,6 +45,11 @@ fn killed_every_half_second_it_stays_connected_most_of_the_time() {
     println!("killed every 500 ms, {SEEDS} seeds: {fewest} to {dials} dials in 20 s");
     assert!(least >= 70, "connected {least} %");
     assert!(dials <= 45, "{dials} dials");
+    // The same without the credit is what a rule that looks at uptime alone can do.
+    let uptime_alone = quick().to_builder().quick(None).build().expect("valid");
+    let (poor, best) = range(|seed| share(&against(uptime_alone.clone(), seed, secs(20), killer)));
+    println!("the same without credit, {SEEDS} seeds: connected {poor} to {best} %");
+    assert!(best < least, "the credit is what keeps it connected");
 }
 
 #[test]
