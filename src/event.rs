@@ -30,6 +30,10 @@ pub enum Event {
     Frame(Epoch, Frame),
     /// The transport has flushed every message up to and with this one.
     Flushed(Epoch, MessageId),
+    /// The peer has acknowledged messages. What it can't have received changes nothing.
+    Acked(Epoch, Ack),
+    /// The application's store has every message up to and with this one.
+    Stored(MessageId),
     /// The transport has moved this many bytes outward, or has room again. It is no sign of
     /// life: it only lets an outstanding pong take longer, within a bound.
     Progress(Epoch, u64),
@@ -44,6 +48,22 @@ pub enum Event {
 }
 
 const _: () = assert!(size_of::<Event>() <= 48);
+
+/// What the peer says it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub enum Ack {
+    /// Every message up to this sequence, and every intent up to this number.
+    Through {
+        /// The last sequence, 0 for none.
+        sequence: u64,
+        /// The last intent, 0 for none.
+        intents: u64,
+    },
+    /// This message, whatever came before it: for protocols that acknowledge one by one.
+    One(MessageId),
+}
 
 /// What came in. Its content stays with the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -38,6 +38,9 @@ impl State {
             Event::Tick => {}
             Event::Frame(epoch, frame) => self.on_frame(cx, epoch, frame),
             Event::Flushed(epoch, _) => self.on_flushed(epoch),
+            Event::Acked(epoch, _) if !self.is_up(epoch) => self.ignore(),
+            // The owner of the messages does what there is to do.
+            Event::Acked(..) | Event::Stored(_) => {}
             Event::Progress(epoch, _) => self.on_progress(cx, epoch),
             Event::Reached(epoch) => self.on_reached(epoch),
             Event::Opened(epoch) => self.on_opened(cx, epoch),

@@ -42,16 +42,39 @@ impl<T: AsRef<[u8]>> Payload for T {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SendOptions {
     pub(crate) ttl: Option<Duration>,
+    pub(crate) delivery: Option<Delivery>,
     pub(crate) volatile: bool,
 }
 
+/// What is promised of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub enum Delivery {
+    /// It is written once and never again: if the connection dies before the transport has
+    /// flushed it, nobody knows what became of it.
+    #[default]
+    AtMostOnce,
+    /// It is kept until the peer has acknowledged it and replayed, in order, after a reconnect;
+    /// the peer drops what it has seen. As long as both ends remember their session it arrives
+    /// exactly once.
+    Acknowledged,
+}
+
 impl SendOptions {
-    /// Kept until written, or for the configured time to live.
+    /// Kept until written, or for the configured time to live; delivered as configured.
     pub const fn new() -> Self {
         Self {
             ttl: None,
+            delivery: None,
             volatile: false,
         }
+    }
+
+    /// Delivered like this; overrides the configured delivery.
+    #[must_use]
+    pub const fn delivery(mut self, delivery: Delivery) -> Self {
+        self.delivery = Some(delivery);
+        self
     }
 
     /// Expires unsent after this long; overrides the configured time to live.
@@ -62,7 +85,7 @@ impl SendOptions {
     }
 
     /// Only worth sending on the connection that is open now, as a typing indicator is:
-    /// refused while there is none, expired when it ends.
+    /// refused while there is none, expired when it ends. Always at most once.
     #[must_use]
     pub const fn volatile(mut self) -> Self {
         self.volatile = true;
@@ -143,6 +166,12 @@ pub struct Outgoing<'a, P> {
     pub id: MessageId,
     /// How often it was written before, 0 the first time.
     pub tries: u16,
+    /// Its place in the sequence of acknowledged messages; `None` at most once.
+    pub sequence: Option<u64>,
+    /// Its number, if it is an intent.
+    pub intent: Option<u64>,
+    /// It was written in a session that is gone, so the peer may have it already.
+    pub resent: bool,
     /// What to encode.
     pub payload: &'a P,
 }

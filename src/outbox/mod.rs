@@ -16,6 +16,7 @@ mod queue;
 
 pub use self::limits::{Limits, Overflow};
 pub use self::message::{
-    DropReason, Fate, MessageId, Outcome, Outgoing, Payload, Refused, RefusedReason, SendOptions,
+    Delivery, DropReason, Fate, MessageId, Outcome, Outgoing, Payload, Refused, RefusedReason,
+    SendOptions,
 };
 pub use self::queue::Outbox;

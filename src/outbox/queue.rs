@@ -137,6 +137,9 @@ impl<P> Outbox<P> {
         Some(Outgoing {
             id: MessageId(next.id),
             tries: next.tries,
+            sequence: None,
+            intent: None,
+            resent: false,
             payload: &next.payload,
         })
     }

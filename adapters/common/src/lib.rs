@@ -16,6 +16,7 @@ mod handshake;
 pub mod health;
 #[cfg(feature = "tungstenite")]
 mod message;
+mod protocol;
 #[cfg(feature = "socket2")]
 mod socket;
 mod target;
@@ -44,6 +45,7 @@ pub use self::failure::Failure;
 pub use self::handshake::{Greeting, Handshake, Opening, with_ready_deadline};
 #[cfg(feature = "tungstenite")]
 pub use self::message::{Bytes, Message, Utf8Bytes};
+pub use self::protocol::{Heard, Protocol};
 #[cfg(feature = "socket2")]
 pub use self::socket::tune;
 pub use self::target::{Scheme, Target};
