@@ -84,6 +84,7 @@ extern crate alloc;
 
 mod action;
 pub mod backoff;
+pub mod carryover;
 pub mod cause;
 pub mod config;
 mod epoch;
@@ -97,6 +98,7 @@ pub mod session;
 mod time;
 
 pub use self::action::{Action, Change};
+pub use self::carryover::Carryover;
 pub use self::cause::{Cause, RetryAfter, Verdict, Verdicts};
 pub use self::config::{Config, ConfigError};
 pub use self::epoch::Epoch;

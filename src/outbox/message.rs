@@ -11,6 +11,11 @@ pub struct MessageId(pub(crate) u64);
 const _: () = assert!(size_of::<MessageId>() == 8);
 
 impl MessageId {
+    /// The message with this number, as a store has kept it.
+    pub const fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The number of this message, from 1.
     pub const fn number(self) -> u64 {
         self.0
