@@ -43,6 +43,16 @@ pub enum Action {
         /// When the link will give this attempt up by an `Abort`.
         deadline: Instant,
     },
+    /// Tell the peer what was received: everything up to this sequence and this intent. A driver
+    /// with a store writes down what it has received first.
+    SendAck {
+        /// The connection.
+        epoch: Epoch,
+        /// The last sequence, 0 for none.
+        sequence: u64,
+        /// The last intent, 0 for none.
+        intents: u64,
+    },
     /// Answer the peer's last ping. A transport that answers by itself ignores it.
     AnswerPing(Epoch),
     /// Send a ping that carries this nonce, ahead of queued messages.

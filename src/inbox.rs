@@ -148,7 +148,7 @@ impl Inbox {
 
     /// The delay of the acknowledgement, if it has passed.
     pub fn tick(&mut self, now: Instant) {
-        if self.due <= now {
+        if self.due <= now && self.due.known().is_some() {
             self.due = Instant::NEVER;
             self.wanted = true;
         }
@@ -165,10 +165,9 @@ impl Inbox {
         self.due.known()
     }
 
-    /// Whether the acknowledgement is due.
     #[inline]
-    pub fn is_due(&self, now: Instant) -> bool {
-        self.due <= now
+    pub(crate) const fn alarm(&self) -> Instant {
+        self.due
     }
 
     /// The last sequence that was seen, 0 for none.

@@ -6,7 +6,8 @@ use super::{Config, ConfigError};
 use crate::backoff::Backoff;
 use crate::cause::Verdicts;
 use crate::heartbeat::Pulse;
-use crate::outbox::Limits;
+use crate::outbox::{Delivery, Limits};
+use crate::session::Settings;
 
 /// Who decides that a due dial may go.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -191,6 +192,9 @@ settings! {
     dialling: Dialling = Dialling::Own;
     /// The bounds of the outbox.
     outbox: Limits = Limits::default();
+    /// A session that outlives connections, for acknowledged delivery, resume and intents.
+    /// Default none.
+    session: Option<Settings> = None;
 }
 
 impl Builder {
@@ -201,6 +205,10 @@ impl Builder {
     /// The first rule that is broken, with the offending values.
     pub fn build(self) -> Result<Config, ConfigError> {
         let b = &self;
+        let session = b.session.as_ref();
+        if b.outbox.delivery == Delivery::Acknowledged && session.is_none() {
+            return Err(ConfigError::NoSession);
+        }
         let durations = [
             ("connect_deadline", Some(b.connect_deadline)),
             ("ready_deadline", b.ready_deadline),
@@ -218,6 +226,11 @@ impl Builder {
             ("preflight.interval", b.preflight.map(|p| p.interval)),
             ("outbox.ttl", b.outbox.ttl),
             ("outbox.pace", b.outbox.pace),
+            (
+                "outbox.batch.delay",
+                b.outbox.batch.map(|batch| batch.delay),
+            ),
+            ("session.acks.delay", session.map(|s| s.acks.delay)),
             (
                 "dialling.patience",
                 match b.dialling {
@@ -255,6 +268,22 @@ impl Builder {
             ("outbox.bytes", b.outbox.bytes as u64),
             ("outbox.window", b.outbox.window as u64),
             ("outbox.max_tries", b.outbox.max_tries.map_or(1, u64::from)),
+            (
+                "outbox.batch.messages",
+                b.outbox.batch.map_or(1, |batch| u64::from(batch.messages)),
+            ),
+            (
+                "session.acks.messages",
+                session.map_or(1, |s| u64::from(s.acks.messages)),
+            ),
+            (
+                "session.acks.bytes",
+                session.map_or(1, |s| s.acks.bytes as u64),
+            ),
+            (
+                "session.resume_attempts",
+                session.map_or(1, |s| u64::from(s.resume_attempts)),
+            ),
         ];
         for (setting, value) in counts {
             if value == 0 {

@@ -25,6 +25,8 @@ pub enum ConfigError {
         /// The setting.
         setting: &'static str,
     },
+    /// Messages are to be acknowledged, and there is no session in which they could be.
+    NoSession,
     /// The longest handshake is shorter than the usual one.
     PatienceBelowDeadline {
         /// The longest time for an attempt.
@@ -49,6 +51,9 @@ impl fmt::Display for ConfigError {
             }
             Self::TooLong { setting, given } => {
                 write!(f, "{setting} ({given:?}) must not be above 366 days")
+            }
+            Self::NoSession => {
+                f.write_str("outbox.delivery is Acknowledged, so session must be set")
             }
             Self::PatienceBelowDeadline {
                 patience,

@@ -28,6 +28,7 @@ use crate::backoff::Backoff;
 use crate::cause::Verdicts;
 use crate::heartbeat::Pulse;
 use crate::outbox::Limits;
+use crate::session::Settings;
 
 /// The configuration of a link; it never changes while the link uses it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -72,6 +73,11 @@ impl Config {
     /// The bounds of the outbox.
     pub const fn outbox(&self) -> &Limits {
         &self.0.outbox
+    }
+
+    /// The session, if there is one.
+    pub const fn session(&self) -> Option<&Settings> {
+        self.0.session.as_ref()
     }
 
     /// What follows from each cause.

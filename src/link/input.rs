@@ -35,12 +35,11 @@ impl State {
         };
         let cx = &mut context;
         match event {
-            Event::Tick => {}
             Event::Frame(epoch, frame) => self.on_frame(cx, epoch, frame),
             Event::Flushed(epoch, _) => self.on_flushed(epoch),
-            Event::Acked(epoch, _) if !self.is_up(epoch) => self.ignore(),
-            // The owner of the messages does what there is to do.
-            Event::Acked(..) | Event::Stored(_) => {}
+            Event::Acked(epoch, _) if !self.carries(epoch) => self.ignore(),
+            // What there is to do for messages, their owner does.
+            Event::Tick | Event::Acked(..) | Event::Stored(_) => {}
             Event::Progress(epoch, _) => self.on_progress(cx, epoch),
             Event::Reached(epoch) => self.on_reached(epoch),
             Event::Opened(epoch) => self.on_opened(cx, epoch),
@@ -55,6 +54,25 @@ impl State {
             self.drained(cx, Cause::Requested);
         }
         self.fire(cx);
+        self.wake = self.next_wake(config);
+        context.effects
+    }
+
+    /// Ends the connection that is alive without waiting for the driver: it can't go on.
+    pub(super) fn break_off<R: Rng>(
+        &mut self,
+        config: &Config,
+        rng: &mut R,
+        cause: Cause,
+        backlog: Backlog,
+    ) -> Effects {
+        let mut context = Context {
+            config,
+            rng,
+            backlog,
+            effects: Effects::default(),
+        };
+        self.timed_out(&mut context, cause);
         self.wake = self.next_wake(config);
         context.effects
     }

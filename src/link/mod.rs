@@ -12,6 +12,7 @@ mod limiter;
 mod moves;
 mod outputs;
 mod phase;
+mod resume;
 mod state;
 mod status;
 
@@ -23,10 +24,14 @@ use crate::action::Action;
 use crate::config::Config;
 use crate::epoch::Epoch;
 use crate::event::{Command, Event, Frame};
+use crate::inbox::Inbox;
+use crate::intents::Intents;
 use crate::outbox::{
-    Fate, MessageId, Outbox, Outcome, Outgoing, Payload, Refused, RefusedReason, SendOptions,
+    Delivery, Fate, MessageId, Outbox, Outcome, Outgoing, Payload, Refused, RefusedReason,
+    SendOptions,
 };
 use crate::rng::Rng;
+use crate::session::Known;
 use crate::time::Instant;
 
 /// One logical connection with its messages.
@@ -44,6 +49,9 @@ use crate::time::Instant;
 pub struct Link<P, R> {
     state: State,
     outbox: Outbox<P>,
+    inbox: Inbox,
+    intents: Intents<P>,
+    known: Known,
     stats: Stats,
     config: Config,
     rng: R,
@@ -56,6 +64,9 @@ impl<P: Payload, R: Rng> Link<P, R> {
         Self {
             state: State::new(),
             outbox: Outbox::new(),
+            inbox: Inbox::new(),
+            intents: Intents::new(),
+            known: Known::default(),
             stats: Stats::default(),
             config,
             rng,
@@ -81,24 +92,39 @@ impl<P: Payload, R: Rng> Link<P, R> {
         }
         if let Event::Flushed(epoch, through) = event {
             if self.state.epoch() == Some(epoch) {
-                self.outbox.flushed(through);
-                if self.outbox.queued() > 0 {
+                self.flushed(through);
+                if self.outbox.unwritten() > 0 {
                     // What the window had stopped can go on.
                     self.state.request_flush();
                 }
             }
         }
+        if let Event::Acked(epoch, ack) = event {
+            self.acked(epoch, ack);
+        }
         if !self.state.absorb(&self.config, now, event) {
             self.apply(event);
         }
-        if self.outbox.is_due(self.state.now) {
-            self.fire_outbox();
+        if self.alarm() <= self.state.now {
+            self.fire();
         }
     }
 
     /// The next action, until there is none. Take them all before the next event.
     #[inline]
     pub fn poll_action(&mut self) -> Option<Action> {
+        if let Some((sequence, intents)) = self.inbox.poll_ack() {
+            // Behind a close nothing can be said any more.
+            let epoch = self.state.epoch();
+            let says = |epoch: &Epoch| self.state.is_up(*epoch) || self.state.is_close_pending();
+            if let Some(epoch) = epoch.filter(says) {
+                return Some(Action::SendAck {
+                    epoch,
+                    sequence,
+                    intents,
+                });
+            }
+        }
         let action = self.state.poll_action()?;
         match action {
             Action::Connect { .. } => self.stats.dials = self.stats.dials.wrapping_add(1),
@@ -112,11 +138,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// only input can change anything.
     #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        match (self.state.poll_timeout(), self.outbox.next_deadline()) {
-            (Some(a), Some(b)) => Some(a.min(b)),
-            (a, None) => a,
-            (None, b) => b,
-        }
+        self.state.wake.min(self.alarm()).known()
     }
 
     /// Accepts a message: it will be written once messages flow, in order.
@@ -143,6 +165,11 @@ impl<P: Payload, R: Rng> Link<P, R> {
             _ => None,
         };
         let limits = self.config.outbox();
+        let acknowledged = options.delivery == Some(Delivery::Acknowledged) && !options.volatile;
+        let reason = match self.config.session() {
+            None if acknowledged => Some(RefusedReason::NoSession),
+            _ => reason,
+        };
         let sent = match reason {
             Some(reason) => Err(Refused { reason, payload }),
             None => self.outbox.push(limits, self.state.now, payload, options),
@@ -166,11 +193,14 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if !self.state.is_up(epoch) {
             return None;
         }
-        if self.outbox.is_due(self.state.now) {
-            self.fire_outbox();
+        if self.alarm() <= self.state.now {
+            self.fire();
             if !self.state.is_up(epoch) {
                 return None;
             }
+        }
+        if self.intents.has_pending() {
+            return self.intents.peek();
         }
         self.outbox.peek(self.config.outbox(), self.state.now)
     }
@@ -180,8 +210,16 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// False, and nothing changes, where `id` is not the next message of `epoch`.
     pub fn commit(&mut self, now: Instant, epoch: Epoch, id: MessageId) -> bool {
         self.state.now = self.state.now.max(now);
-        let limits = self.config.outbox();
-        self.state.is_up(epoch) && self.outbox.commit(limits, self.state.now, epoch, id)
+        if !self.state.is_up(epoch) {
+            return false;
+        }
+        match id.intent() {
+            None => {
+                let limits = self.config.outbox();
+                self.outbox.commit(limits, self.state.now, epoch, id)
+            }
+            Some(intent) => self.intents.commit(intent, self.outbox.last_committed()),
+        }
     }
 
     /// The peeked message can never be written, being over the transport's limit: it is
@@ -189,7 +227,11 @@ impl<P: Payload, R: Rng> Link<P, R> {
     ///
     /// False, and nothing changes, where `id` is not the next message of `epoch`.
     pub fn reject(&mut self, epoch: Epoch, id: MessageId) -> bool {
-        let rejected = self.state.is_up(epoch) && self.outbox.reject(id);
+        let rejected = self.state.is_up(epoch)
+            && match id.intent() {
+                None => self.outbox.reject(id),
+                Some(intent) => self.reject_intent(intent),
+            };
         self.settle_drain();
         rejected
     }
@@ -210,6 +252,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         let fate = self.outbox.poll_fate()?;
         let count = match fate.outcome {
             Outcome::Written => &mut self.stats.written,
+            Outcome::Acked => &mut self.stats.acked,
             Outcome::Unknown => &mut self.stats.unknown,
             Outcome::Expired => &mut self.stats.expired,
             Outcome::Dropped(_) => &mut self.stats.dropped,
@@ -225,6 +268,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
             queued: self.outbox.queued(),
             in_flight: self.outbox.in_flight(),
             bytes: self.outbox.bytes(),
+            resumption: self.known.resumption,
             ..self.state.status()
         }
     }
@@ -265,15 +309,24 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// What is not absorbed: the state first, then what it means for the outbox.
     #[inline(never)]
     fn apply(&mut self, event: Event) {
-        if event == Event::Command(Command::Clear) {
-            self.outbox.clear();
+        match event {
+            Event::Command(Command::Clear) => self.outbox.clear(),
+            Event::Command(Command::Drain(_)) if self.config.outbox().batch.is_some() => {
+                self.outbox.close_batch();
+                self.state.request_flush();
+            }
+            Event::Stored(through) => {
+                self.outbox.stored(through);
+                self.state.request_flush();
+            }
+            _ => {}
         }
         let backlog = self.backlog();
         let state = &mut self.state;
         let effects = state.apply(&self.config, &mut self.rng, event, backlog);
         self.follow(effects);
         if let Event::Progress(epoch, _) = event {
-            if self.state.is_up(epoch) && self.outbox.queued() > 0 {
+            if self.state.is_up(epoch) && self.outbox.unwritten() > 0 {
                 // What a full transport had stopped can go on.
                 self.state.request_flush();
             }
@@ -281,12 +334,21 @@ impl<P: Payload, R: Rng> Link<P, R> {
         self.settle_drain();
     }
 
+    /// When something is due beside the state.
+    #[inline]
+    fn alarm(&self) -> Instant {
+        let outbox = self.outbox.alarm();
+        outbox.min(self.inbox.alarm()).min(self.intents.alarm())
+    }
+
     #[cold]
-    fn fire_outbox(&mut self) {
-        self.outbox.expire(self.state.now);
-        if self.outbox.resume_pace(self.state.now) {
+    fn fire(&mut self) {
+        let now = self.state.now;
+        self.outbox.expire(now);
+        if self.outbox.resume(now) | self.intents.tick(now) {
             self.state.request_flush();
         }
+        self.inbox.tick(now);
         self.settle_drain();
     }
 
@@ -307,13 +369,21 @@ impl<P: Payload, R: Rng> Link<P, R> {
                 self.outbox.strike(epoch);
             }
             self.outbox.lose();
+            self.inbox.lose();
         }
         if effects.hand_back {
+            // The last word, ahead of the close.
+            self.inbox.request_ack();
+        }
+        // What was in flight when a closed link lost its connection has no other end either.
+        if effects.hand_back || (effects.lost.is_some() && self.state.phase() == Phase::Closed) {
             self.outbox.return_queued();
         }
+        self.note_unanswered();
         if effects.ready {
             self.stats.connected = self.stats.connected.wrapping_add(1);
-            if self.outbox.queued() > 0 {
+            self.begin_sessionless();
+            if self.outbox.unwritten() > 0 || self.intents.has_pending() {
                 self.state.request_flush();
             }
         }

@@ -220,7 +220,7 @@ impl State {
                 }
                 true
             }
-            Event::Flushed(epoch, _) => self.is_up(epoch),
+            Event::Flushed(epoch, _) | Event::Acked(epoch, _) => self.is_up(epoch),
             _ => false,
         }
     }
@@ -297,6 +297,22 @@ impl State {
     #[inline]
     pub fn is_up(&self, epoch: Epoch) -> bool {
         self.stage == Stage::Up && self.current.epoch == epoch
+    }
+
+    /// Whether this connection carries messages, or did until its close was asked for.
+    #[inline]
+    pub(super) fn carries(&self, epoch: Epoch) -> bool {
+        matches!(self.stage, Stage::Up | Stage::Closing) && self.current.epoch == epoch
+    }
+
+    /// Whether the application's handshake is due on this connection.
+    pub(super) fn is_opened(&self, epoch: Epoch) -> bool {
+        self.stage == Stage::Opened && self.current.epoch == epoch
+    }
+
+    /// Whether a close was asked for and not yet taken by the driver.
+    pub(super) const fn is_close_pending(&self) -> bool {
+        self.outputs.has(bit::CLOSE)
     }
 
     fn next_action(&mut self) -> Option<Action> {

@@ -4,6 +4,7 @@ use super::phase::Phase;
 use super::state::{Stage, State};
 use crate::cause::Cause;
 use crate::epoch::Epoch;
+use crate::session::Resumption;
 use crate::time::Instant;
 use core::time::Duration;
 
@@ -31,13 +32,16 @@ pub struct Status {
     pub leaving_at: Option<Instant>,
     /// Messages that wait to be written.
     pub queued: usize,
-    /// Messages given to the transport and not yet reported flushed.
+    /// Messages given to a transport and not yet settled: neither reported flushed (at most
+    /// once) nor acknowledged.
     pub in_flight: usize,
     /// Bytes of payload held.
     pub bytes: usize,
+    /// What became of the session on the last connection, where there are sessions.
+    pub resumption: Option<Resumption>,
 }
 
-const _: () = assert!(size_of::<Status>() <= 136);
+const _: () = assert!(size_of::<Status>() <= 224);
 
 /// What happened so far, in numbers that only grow.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -60,6 +64,8 @@ pub struct Stats {
     pub refused: u64,
     /// Messages reported flushed by the transport.
     pub written: u64,
+    /// Messages acknowledged by the peer.
+    pub acked: u64,
     /// Messages whose fate is unknown.
     pub unknown: u64,
     /// Messages that expired unsent.
@@ -68,11 +74,19 @@ pub struct Stats {
     pub dropped: u64,
     /// Messages handed back.
     pub returned: u64,
+    /// Connections on which a session went on.
+    pub resumed: u64,
+    /// Connections on which a fresh session began.
+    pub fresh: u64,
+    /// Messages that came again and were dropped.
+    pub duplicates: u64,
+    /// Messages of the peer that are missing.
+    pub missed: u64,
     /// Inputs that came too late or could not be.
     pub stale: u64,
 }
 
-const _: () = assert!(size_of::<Stats>() == 13 * 8);
+const _: () = assert!(size_of::<Stats>() == 18 * 8);
 
 impl State {
     /// Where the link stands; the outbox's three numbers are 0.
@@ -99,6 +113,7 @@ impl State {
             queued: 0,
             in_flight: 0,
             bytes: 0,
+            resumption: None,
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use super::message::Delivery;
+
 /// What happens to a message that finds the queue full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -13,6 +15,32 @@ pub enum Overflow {
     DropNewest,
     /// The new message is refused.
     RejectNew,
+}
+
+/// When messages that wait for company are written together: as soon as there are so many, or
+/// the first of them has waited so long. What is replayed doesn't wait.
+///
+/// The outbox holds them back; the driver makes one message of the transport of up to so many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
+pub struct Batch {
+    /// Messages. Default 10.
+    pub messages: u16,
+    /// The longest time. Default 100 ms.
+    pub delay: Duration,
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self {
+            messages: 10,
+            delay: Duration::from_millis(100),
+        }
+    }
 }
 
 /// The bounds of an outbox. Built and checked as a part of [`Config`](crate::Config).
@@ -39,6 +67,13 @@ pub struct Limits {
     pub max_tries: Option<u16>,
     /// The least time between two messages of a flush. Default none.
     pub pace: Option<Duration>,
+    /// What is promised of a message that doesn't say otherwise. Default at most once.
+    pub delivery: Delivery,
+    /// Whether a message waits for the store before it is written, see
+    /// [`Event::Stored`](crate::Event::Stored). Default no.
+    pub durable: bool,
+    /// Messages that are written together. Default none.
+    pub batch: Option<Batch>,
 }
 
 impl Default for Limits {
@@ -51,6 +86,9 @@ impl Default for Limits {
             ttl: None,
             max_tries: None,
             pace: None,
+            delivery: Delivery::AtMostOnce,
+            durable: false,
+            batch: None,
         }
     }
 }

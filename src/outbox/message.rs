@@ -75,6 +75,10 @@ impl SendOptions {
         }
     }
 
+    pub(crate) const fn is_volatile(self) -> bool {
+        self.volatile
+    }
+
     /// Delivered like this; overrides the configured delivery.
     #[must_use]
     pub const fn delivery(mut self, delivery: Delivery) -> Self {
@@ -120,6 +124,8 @@ pub enum RefusedReason {
     Draining,
     /// A volatile message while there is no connection.
     NotConnected,
+    /// It is to be acknowledged, and the link has no session in which it could be.
+    NoSession,
     /// The queue is full and the policy is to refuse, or nothing can be dropped for it.
     Full,
     /// The message alone is larger than the queue's byte limit.
@@ -138,6 +144,7 @@ impl fmt::Display for RefusedReason {
             Self::Failed => f.write_str("the link has failed; reconnect it first"),
             Self::Draining => f.write_str("the link drains and takes no new messages"),
             Self::NotConnected => f.write_str("a volatile message is only taken while connected"),
+            Self::NoSession => f.write_str("a message is only acknowledged in a session"),
             Self::Full => f.write_str("the queue is full"),
             Self::TooLarge { size, limit } => write!(
                 f,
@@ -183,6 +190,7 @@ pub struct Outgoing<'a, P> {
 
 /// What became of one accepted message. Each has exactly one, told once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Fate<P> {
     /// Which message.
     pub id: MessageId,
@@ -199,17 +207,20 @@ const _: () = assert!(size_of::<Fate<()>>() <= 16);
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Outcome {
-    /// The transport reported it flushed. It says nothing of the peer.
+    /// At most once: the transport reported it flushed. It says nothing of the peer.
     Written,
+    /// The peer has acknowledged it.
+    Acked,
     /// Its time to live passed, or it was volatile and its connection ended, before it was
-    /// written.
+    /// written; or its time passed before it could be replayed, and the peer doesn't have it.
     Expired,
     /// Taken out of the queue unsent.
     Dropped(DropReason),
     /// Handed back unsent by a drain or a disconnect.
     Returned,
-    /// Given to the transport, and the connection ended before the transport reported it
-    /// flushed: the peer may have it or not.
+    /// The peer may have it or not. At most once: the connection ended before the transport
+    /// reported it flushed. Acknowledged: it was written, and its session is gone, or the link
+    /// was closed, before the peer acknowledged it.
     Unknown,
 }
 

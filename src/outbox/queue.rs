@@ -1,50 +1,55 @@
-//! The list itself: accept, peek, commit, flushed, take back, expire, hand back.
+//! The list itself: accept, peek, commit, expire, hand back. What the transport and the peer say
+//! of what was written is in `settle`, what makes room in `room`.
 
 use alloc::collections::VecDeque;
 
-use super::limits::{Limits, Overflow};
+use super::entry::Entry;
+use super::limits::Limits;
 use super::message::{
-    DropReason, Fate, MessageId, Outcome, Outgoing, Payload, Refused, RefusedReason, SendOptions,
+    Delivery, DropReason, Fate, MessageId, Outcome, Outgoing, Payload, Refused, RefusedReason,
+    SendOptions,
 };
 use crate::epoch::Epoch;
 use crate::time::Instant;
 
 /// Messages queued and in flight, and fates not yet taken.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Outbox<P> {
-    /// In flight first, then queued.
-    entries: VecDeque<Entry<P>>,
-    /// How many of `entries` are in flight.
-    in_flight: usize,
-    in_flight_bytes: usize,
+    /// In flight first, then what was sent and is to be replayed, then what is queued.
+    pub(super) entries: VecDeque<Entry<P>>,
+    /// How many of `entries` are flushed and wait for their acknowledgement.
+    pub(super) flushed: usize,
+    /// How many of `entries` were committed on this connection: the cursor of the next write.
+    pub(super) cursor: usize,
+    /// How many of `entries` are in flight or to be replayed: nothing may drop them.
+    pub(super) held: usize,
+    /// Bytes committed and not flushed.
+    pub(super) window_bytes: usize,
+    pub(super) held_bytes: usize,
     /// Bytes of the payloads in `entries`.
-    live_bytes: usize,
-    fates: VecDeque<Fate<P>>,
+    pub(super) live_bytes: usize,
+    pub(super) fates: VecDeque<Fate<P>>,
     /// Bytes of the payloads in `fates`.
-    returned_bytes: usize,
-    accepted: u64,
-    fated: u64,
-    volatile: usize,
+    pub(super) returned_bytes: usize,
+    pub(super) accepted: u64,
+    pub(super) fated: u64,
+    /// The last sequence that was given to a message, was written, was acknowledged.
+    pub(super) sequences: u64,
+    pub(super) sent: u64,
+    pub(super) acked: u64,
+    /// What the store has, where there is one: the last message.
+    pub(super) stored: u64,
+    pub(super) volatile: usize,
     /// No queued message expires before this.
-    first_expiry: Instant,
+    pub(super) first_expiry: Instant,
     /// When the pace lets the next message go.
-    next_write: Instant,
-    /// A peek was turned down by the pace: the flush has to be asked for again.
-    paced: bool,
-}
-
-#[derive(Clone, Debug)]
-struct Entry<P> {
-    id: u64,
-    size: usize,
-    expires: Instant,
-    /// The last epoch it was written on.
-    tried_on: Option<Epoch>,
-    tries: u16,
-    /// How often the peer refused for its size a connection on which this was written.
-    strikes: u8,
-    volatile: bool,
-    payload: P,
+    pub(super) next_write: Instant,
+    /// A peek was turned down, by the pace or for a batch that is not full: the flush has to be
+    /// asked for again at this time.
+    pub(super) resume_at: Instant,
+    /// How many more messages the open batch takes.
+    pub(super) batch: usize,
 }
 
 impl<P> Default for Outbox<P> {
@@ -58,17 +63,25 @@ impl<P> Outbox<P> {
     pub const fn new() -> Self {
         Self {
             entries: VecDeque::new(),
-            in_flight: 0,
-            in_flight_bytes: 0,
+            flushed: 0,
+            cursor: 0,
+            held: 0,
+            window_bytes: 0,
+            held_bytes: 0,
             live_bytes: 0,
             fates: VecDeque::new(),
             returned_bytes: 0,
             accepted: 0,
             fated: 0,
+            sequences: 0,
+            sent: 0,
+            acked: 0,
+            stored: 0,
             volatile: 0,
             first_expiry: Instant::NEVER,
             next_write: Instant::ORIGIN,
-            paced: false,
+            resume_at: Instant::NEVER,
+            batch: 0,
         }
     }
 
@@ -102,44 +115,75 @@ impl<P> Outbox<P> {
             Some(ttl) => now + ttl,
             None => Instant::NEVER,
         };
+        let sequence = match options.delivery.unwrap_or(limits.delivery) {
+            Delivery::Acknowledged if !options.volatile => {
+                self.sequences = self.sequences.saturating_add(1);
+                self.sequences
+            }
+            _ => 0,
+        };
         self.first_expiry = self.first_expiry.min(expires);
         self.accepted = self.accepted.saturating_add(1);
         self.live_bytes = self.live_bytes.saturating_add(size);
         self.volatile += usize::from(options.volatile);
         self.entries.push_back(Entry {
             id: self.accepted,
+            sequence,
             size,
+            accepted_at: now,
             expires,
             tried_on: None,
             tries: 0,
             strikes: 0,
             volatile: options.volatile,
+            sent: false,
+            resent: false,
             payload,
         });
         Ok(MessageId(self.accepted))
     }
 
-    /// The next message to write, unless the window is full or the pace says to wait.
+    /// The next message to write, unless the window is full, the pace says to wait, a batch is
+    /// to be filled first, or the store doesn't have it yet.
     pub fn peek(&mut self, limits: &Limits, now: Instant) -> Option<Outgoing<'_, P>> {
         if now >= self.first_expiry {
             self.expire(now);
         }
-        let next = self.entries.get(self.in_flight)?;
+        if self.cursor < self.held {
+            self.weed(limits, now);
+        }
+        let unwritten = self.unwritten();
+        let next = self.entries.get(self.cursor)?;
         // A message larger than the window goes alone.
-        let fits = self.in_flight_bytes.saturating_add(next.size) <= limits.window;
-        if !fits && self.in_flight > 0 {
+        let fits = self.window_bytes.saturating_add(next.size) <= limits.window;
+        if !fits && self.cursor > self.flushed {
             return None;
         }
-        if limits.pace.is_some() && now < self.next_write {
-            self.paced = true;
+        if limits.durable && next.id > self.stored {
             return None;
+        }
+        if limits.pace.is_some() && now < self.next_write && self.batch == 0 {
+            self.resume_at = self.next_write;
+            return None;
+        }
+        if let Some(batch) = limits.batch.filter(|_| self.batch == 0) {
+            let most = usize::from(batch.messages);
+            let due = next.accepted_at + batch.delay;
+            if unwritten >= most {
+                self.batch = most;
+            } else if next.is_held() || due <= now {
+                self.batch = unwritten;
+            } else {
+                self.resume_at = due;
+                return None;
+            }
         }
         Some(Outgoing {
             id: MessageId(next.id),
             tries: next.tries,
-            sequence: None,
+            sequence: next.is_acknowledged().then_some(next.sequence),
             intent: None,
-            resent: false,
+            resent: next.resent,
             payload: &next.payload,
         })
     }
@@ -148,7 +192,7 @@ impl<P> Outbox<P> {
     ///
     /// False, and nothing changes, if `id` is not the next message.
     pub fn commit(&mut self, limits: &Limits, now: Instant, epoch: Epoch, id: MessageId) -> bool {
-        let Some(next) = self.entries.get_mut(self.in_flight) else {
+        let Some(next) = self.entries.get_mut(self.cursor) else {
             return false;
         };
         if next.id != id.0 {
@@ -156,9 +200,16 @@ impl<P> Outbox<P> {
         }
         next.tries = next.tries.saturating_add(1);
         next.tried_on = Some(epoch);
-        self.in_flight += 1;
-        self.in_flight_bytes = self.in_flight_bytes.saturating_add(next.size);
-        if let Some(pace) = limits.pace {
+        next.sent = true;
+        self.sent = self.sent.max(next.sequence);
+        self.window_bytes = self.window_bytes.saturating_add(next.size);
+        if self.cursor >= self.held {
+            self.held_bytes = self.held_bytes.saturating_add(next.size);
+            self.held += 1;
+        }
+        self.cursor += 1;
+        self.batch = self.batch.saturating_sub(1);
+        if let Some(pace) = limits.pace.filter(|_| self.batch == 0) {
             self.next_write = now + pace;
         }
         true
@@ -168,77 +219,34 @@ impl<P> Outbox<P> {
     ///
     /// False, and nothing changes, if `id` is not the next message.
     pub fn reject(&mut self, id: MessageId) -> bool {
-        match self.entries.get(self.in_flight) {
+        match self.entries.get(self.cursor) {
             Some(next) if next.id == id.0 => {
-                self.drop_at(self.in_flight, Outcome::Dropped(DropReason::TooBig));
+                self.drop_at(self.cursor, Outcome::Dropped(DropReason::TooBig));
                 true
             }
             _ => false,
         }
     }
 
-    /// The transport reported everything up to `through` flushed.
-    pub fn flushed(&mut self, through: MessageId) {
-        while self.in_flight > 0 && self.entries.front().is_some_and(|e| e.id <= through.0) {
-            self.drop_at(0, Outcome::Written);
-        }
-    }
-
-    /// The transport knows that it did not write `from` and what came after: they are queued
-    /// again, in their place, as long as they have tries left.
-    pub fn take_back(&mut self, limits: &Limits, from: MessageId) {
-        let mut kept = self.in_flight;
-        while let Some(entry) = kept.checked_sub(1).and_then(|i| self.entries.get(i)) {
-            if entry.id < from.0 {
-                break;
+    /// Ends what is next in the replay and may not be written again: its time has passed, or it
+    /// has no tries left. The peer doesn't have it, or it would not be replayed; unless the
+    /// session is new, where nobody knows.
+    fn weed(&mut self, limits: &Limits, now: Instant) {
+        while let Some(next) = self.entries.get(self.cursor) {
+            let outcome = if !next.is_held() {
+                return;
+            } else if next.expires <= now {
+                Outcome::Expired
+            } else if limits.max_tries.is_some_and(|most| next.tries >= most) {
+                Outcome::Dropped(DropReason::Tries)
+            } else {
+                return;
+            };
+            if next.resent {
+                self.hand_back(self.cursor, Outcome::Unknown);
+            } else {
+                self.drop_at(self.cursor, outcome);
             }
-            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(entry.size);
-            self.first_expiry = self.first_expiry.min(entry.expires);
-            kept -= 1;
-        }
-        let back = self.in_flight - kept;
-        self.in_flight = kept;
-        let Some(max_tries) = limits.max_tries else {
-            return;
-        };
-        let mut index = kept;
-        for _ in 0..back {
-            match self.entries.get(index) {
-                Some(entry) if entry.tries >= max_tries => {
-                    self.drop_at(index, Outcome::Dropped(DropReason::Tries));
-                }
-                _ => index += 1,
-            }
-        }
-    }
-
-    /// The connection ended: what was in flight has an unknown fate, and what was only meant
-    /// for that connection expires.
-    pub fn lose(&mut self) {
-        while self.in_flight > 0 {
-            self.hand_back(0, Outcome::Unknown);
-        }
-        if self.volatile > 0 {
-            self.sweep(|entry| entry.volatile.then_some(Outcome::Expired));
-        }
-        self.paced = false;
-    }
-
-    /// The peer closed `epoch` because a message was too big. The second time that this meets
-    /// the same messages, the largest of them is dropped. Call it before [`lose`](Self::lose).
-    pub fn strike(&mut self, epoch: Epoch) {
-        let mut largest: Option<(usize, usize)> = None;
-        for (index, entry) in self.entries.iter_mut().enumerate() {
-            if entry.tried_on != Some(epoch) {
-                continue;
-            }
-            entry.strikes = entry.strikes.saturating_add(1);
-            if entry.strikes >= 2 && largest.is_none_or(|(_, size)| entry.size > size) {
-                largest = Some((index, entry.size));
-            }
-        }
-        if let Some((index, _)) = largest {
-            self.drop_at(index, Outcome::Dropped(DropReason::TooBig));
         }
     }
 
@@ -250,21 +258,27 @@ impl<P> Outbox<P> {
         self.sweep(|entry| (entry.expires <= now).then_some(Outcome::Expired));
     }
 
-    /// Drops every queued message.
+    /// Drops every queued message that the peer can't have.
     pub fn clear(&mut self) {
-        while self.entries.len() > self.in_flight {
-            self.drop_at(self.in_flight, Outcome::Dropped(DropReason::Cleared));
+        while self.entries.len() > self.held {
+            self.drop_at(self.held, Outcome::Dropped(DropReason::Cleared));
         }
         self.first_expiry = Instant::NEVER;
     }
 
-    /// Hands every queued message back.
+    /// Hands every message back that is not in flight. One that was sent before and is to be
+    /// replayed has an unknown fate.
     pub fn return_queued(&mut self) {
-        while self.entries.len() > self.in_flight {
-            self.hand_back(self.in_flight, Outcome::Returned);
+        while let Some(next) = self.entries.get(self.cursor) {
+            let outcome = if next.is_held() {
+                Outcome::Unknown
+            } else {
+                Outcome::Returned
+            };
+            self.hand_back(self.cursor, outcome);
         }
         self.first_expiry = Instant::NEVER;
-        self.paced = false;
+        self.resume_at = Instant::NEVER;
     }
 
     /// The next fate that was decided, oldest first. Taking it frees the message's slot.
@@ -285,41 +299,61 @@ impl<P> Outbox<P> {
         self.fates.shrink_to_fit();
     }
 
-    /// When something here is due: the earliest expiry, or the pace of a flush. It may be
+    /// Lets the batch go that is not full yet.
+    pub fn close_batch(&mut self) {
+        self.batch = self.unwritten();
+        if self.batch > 0 && self.resume_at.known().is_some() {
+            self.resume_at = self.resume_at.min(self.next_write);
+        }
+    }
+
+    /// The store has every message up to this one.
+    pub fn stored(&mut self, through: MessageId) {
+        self.stored = self.stored.max(through.0.min(self.accepted));
+    }
+
+    /// When something here is due: the earliest expiry, or a flush that was put off. It may be
     /// earlier than the truth after a message left, never later.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        let pace = if self.paced {
-            self.next_write
-        } else {
-            Instant::NEVER
-        };
-        self.first_expiry.min(pace).known()
-    }
-
-    /// Whether something here is due.
     #[inline]
-    pub fn is_due(&self, now: Instant) -> bool {
-        self.first_expiry <= now || (self.paced && self.next_write <= now)
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.alarm().known()
     }
 
-    /// Whether a flush that the pace had stopped may go on; asked once.
-    pub fn resume_pace(&mut self, now: Instant) -> bool {
-        let resume = self.paced && now >= self.next_write;
-        self.paced &= !resume;
+    #[inline]
+    pub(crate) fn alarm(&self) -> Instant {
+        self.first_expiry.min(self.resume_at)
+    }
+
+    /// Whether a flush that was put off may go on; asked once.
+    pub fn resume(&mut self, now: Instant) -> bool {
+        let resume = now >= self.resume_at;
+        if resume {
+            self.resume_at = Instant::NEVER;
+        }
         resume
     }
 
-    /// Messages that wait to be written.
+    /// Messages that wait to be written for the first time.
+    #[inline]
     pub fn queued(&self) -> usize {
-        self.entries.len().saturating_sub(self.in_flight)
+        self.entries.len().saturating_sub(self.held)
     }
 
-    /// Messages given to the transport and not yet reported flushed.
+    /// Messages given to a transport and not yet settled: neither reported flushed (at most
+    /// once) nor acknowledged. Those that wait to be replayed count too.
+    #[inline]
     pub const fn in_flight(&self) -> usize {
-        self.in_flight
+        self.held
+    }
+
+    /// Messages that are to be written on this connection: queued, or to be replayed.
+    #[inline]
+    pub fn unwritten(&self) -> usize {
+        self.entries.len().saturating_sub(self.cursor)
     }
 
     /// Whether no message is queued or in flight.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
@@ -340,40 +374,48 @@ impl<P> Outbox<P> {
         (self.accepted, self.fated)
     }
 
-    /// Whether the next `size` bytes fit, dropping by policy if need be.
-    fn make_room(&mut self, limits: &Limits, size: usize) -> bool {
-        // Fates keep slots too; nothing but taking them frees those.
-        let slots = self.entries.len().saturating_add(self.fates.len());
-        if slots >= limits.messages.saturating_mul(2) {
-            return false;
-        }
-        // Drop nothing unless dropping helps: what is in flight or handed back stays.
-        let fixed = self.in_flight_bytes.saturating_add(self.returned_bytes);
-        if self.in_flight >= limits.messages || fixed.saturating_add(size) > limits.bytes {
-            return false;
-        }
-        while self.entries.len() >= limits.messages
-            || self.bytes().saturating_add(size) > limits.bytes
-        {
-            let victim = match limits.overflow {
-                Overflow::RejectNew => return false,
-                Overflow::DropOldest => self.in_flight,
-                Overflow::DropNewest => self.entries.len().saturating_sub(1),
-            };
-            self.drop_at(victim, Outcome::Dropped(DropReason::Overflow));
-        }
-        true
+    /// The last sequence that was given to a message, 0 for none.
+    pub const fn last_sequence(&self) -> u64 {
+        self.sequences
+    }
+
+    /// The highest sequence that was ever written, 0 for none.
+    pub const fn last_written(&self) -> u64 {
+        self.sent
+    }
+
+    /// The lowest sequence that may still be written: all before it is settled.
+    pub fn first_sequence(&self) -> u64 {
+        let next = self.sequences.saturating_add(1);
+        let live = self.entries.iter().find(|entry| entry.is_acknowledged());
+        live.map_or(next, |entry| entry.sequence)
+    }
+
+    /// The last message that was committed on this connection and has no fate.
+    pub(crate) fn last_committed(&self) -> MessageId {
+        let last = self.cursor.checked_sub(1);
+        let last = last.and_then(|index| self.entries.get(index));
+        MessageId(last.map_or(0, |entry| entry.id))
+    }
+
+    /// Tells the end of a payload that was never a message of this list.
+    pub(crate) fn tell(&mut self, id: MessageId, outcome: Outcome) {
+        self.fates.push_back(Fate {
+            id,
+            outcome,
+            payload: None,
+        });
     }
 
     /// Applies `judge` to every queued message, in one linear pass that keeps the order.
-    fn sweep(&mut self, judge: impl Fn(&Entry<P>) -> Option<Outcome>) {
-        let in_flight = self.in_flight;
+    pub(super) fn sweep(&mut self, judge: impl Fn(&Entry<P>) -> Option<Outcome>) {
+        let held = self.held;
         self.first_expiry = Instant::NEVER;
         for seen in 0..self.entries.len() {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
-            let queued = seen >= in_flight;
+            let queued = seen >= held;
             if let Some(outcome) = queued.then(|| judge(&entry)).flatten() {
                 self.live_bytes = self.live_bytes.saturating_sub(entry.size);
                 self.volatile = self.volatile.saturating_sub(usize::from(entry.volatile));
@@ -387,15 +429,24 @@ impl<P> Outbox<P> {
         }
     }
 
-    fn remove(&mut self, index: usize) -> Option<Entry<P>> {
+    /// Takes a message out, wherever it is.
+    pub(super) fn remove(&mut self, index: usize) -> Option<Entry<P>> {
         let entry = if index == 0 {
             self.entries.pop_front()?
         } else {
             self.entries.remove(index)?
         };
-        if index < self.in_flight {
-            self.in_flight -= 1;
-            self.in_flight_bytes = self.in_flight_bytes.saturating_sub(entry.size);
+        if index < self.flushed {
+            self.flushed -= 1;
+        } else if index < self.cursor {
+            self.window_bytes = self.window_bytes.saturating_sub(entry.size);
+        }
+        if index < self.cursor {
+            self.cursor -= 1;
+        }
+        if index < self.held {
+            self.held -= 1;
+            self.held_bytes = self.held_bytes.saturating_sub(entry.size);
         }
         self.live_bytes = self.live_bytes.saturating_sub(entry.size);
         self.volatile = self.volatile.saturating_sub(usize::from(entry.volatile));
@@ -403,14 +454,14 @@ impl<P> Outbox<P> {
     }
 
     /// Ends a message whose payload is not handed back.
-    fn drop_at(&mut self, index: usize, outcome: Outcome) {
+    pub(super) fn drop_at(&mut self, index: usize, outcome: Outcome) {
         if let Some(entry) = self.remove(index) {
             self.decide(entry.id, outcome, None);
         }
     }
 
     /// Ends a message whose payload goes back to the user.
-    fn hand_back(&mut self, index: usize, outcome: Outcome) {
+    pub(super) fn hand_back(&mut self, index: usize, outcome: Outcome) {
         if let Some(entry) = self.remove(index) {
             self.returned_bytes = self.returned_bytes.saturating_add(entry.size);
             self.decide(entry.id, outcome, Some(entry.payload));

@@ -10,10 +10,12 @@
 
 mod hello;
 mod id;
+mod known;
 mod resumption;
 mod settings;
 
 pub use self::hello::{Hello, Welcome};
 pub use self::id::{ServerId, SessionId};
+pub(crate) use self::known::Known;
 pub use self::resumption::{Fresh, Resumption};
 pub use self::settings::{Cadence, OnFresh, Settings};

@@ -13,6 +13,8 @@ pub enum Resumption {
         server: ServerId,
         /// The server was restarted since, and remembers the session all the same.
         restarted: bool,
+        /// Messages of the server that are gone and will not come: they were dropped, or expired.
+        missed: Option<Gap>,
         /// Own messages that the server had acknowledged and has forgotten again: it came back
         /// from an older state.
         forgotten: Option<Gap>,

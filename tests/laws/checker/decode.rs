@@ -106,6 +106,7 @@ pub fn config(words: [u64; CONFIG_WORDS]) -> (Config, bool) {
             ttl: draw.pick(&[None, Some(secs(1)), Some(secs(60))]),
             max_tries: draw.pick(&[None, Some(1), Some(2)]),
             pace: draw.pick(&[None, None, Some(millis(100))]),
+            ..Limits::default()
         })
         .build()
         .expect("every decoded configuration is valid");

@@ -1,0 +1,210 @@
+//! What the transport and the peer say of messages that were written.
+
+use super::limits::Limits;
+use super::message::{DropReason, MessageId, Outcome};
+use super::queue::Outbox;
+use crate::epoch::Epoch;
+use crate::inbox::Gap;
+use crate::session::OnFresh;
+use crate::time::Instant;
+
+impl<P> Outbox<P> {
+    /// The transport reported everything up to `through` flushed.
+    #[inline]
+    pub fn flushed(&mut self, through: MessageId) {
+        while self.flushed < self.cursor {
+            let Some(entry) = self.entries.get(self.flushed) else {
+                return;
+            };
+            if entry.id > through.0 {
+                return;
+            }
+            if entry.is_acknowledged() {
+                self.window_bytes = self.window_bytes.saturating_sub(entry.size);
+                self.flushed += 1;
+            } else {
+                self.drop_at(self.flushed, Outcome::Written);
+            }
+        }
+    }
+
+    /// The peer has every message up to this sequence. False, and nothing changes, if it can't:
+    /// nothing so high was ever written.
+    ///
+    /// What was written before one that has arrived has left the transport too.
+    #[inline]
+    pub fn acked(&mut self, through: u64) -> bool {
+        if through > self.sent {
+            return false;
+        }
+        self.acked = self.acked.max(through);
+        while self.cursor > 0 {
+            let Some(entry) = self.entries.front() else {
+                break;
+            };
+            if entry.is_acknowledged() {
+                if entry.sequence > through {
+                    break;
+                }
+                self.drop_at(0, Outcome::Acked);
+            } else if self.is_next_acked(through) {
+                self.drop_at(0, Outcome::Written);
+            } else {
+                break;
+            }
+        }
+        true
+    }
+
+    /// The peer has this message, whatever came before it. False, and nothing changes, if it is
+    /// not in flight or not to be acknowledged.
+    pub fn acked_one(&mut self, id: MessageId) -> bool {
+        let Ok(index) = self.entries.binary_search_by_key(&id.0, |entry| entry.id) else {
+            return false;
+        };
+        let acknowledged = self
+            .entries
+            .get(index)
+            .is_some_and(super::entry::Entry::is_acknowledged);
+        if index >= self.cursor || !acknowledged {
+            return false;
+        }
+        self.drop_at(index, Outcome::Acked);
+        true
+    }
+
+    /// Whether the first message in flight that is to be acknowledged is one of those up to
+    /// `through`.
+    fn is_next_acked(&self, through: u64) -> bool {
+        let mut in_flight = self.entries.iter().take(self.cursor);
+        in_flight
+            .find(|entry| entry.is_acknowledged())
+            .is_some_and(|entry| entry.sequence <= through)
+    }
+
+    /// The transport knows that it did not write `from` and what came after: they are queued
+    /// again, in their place, as long as they have tries left.
+    pub fn take_back(&mut self, limits: &Limits, from: MessageId) {
+        let mut kept = self.cursor;
+        while let Some(entry) = kept
+            .checked_sub(1)
+            .filter(|index| *index >= self.flushed)
+            .and_then(|index| self.entries.get_mut(index))
+        {
+            if entry.id < from.0 {
+                break;
+            }
+            self.window_bytes = self.window_bytes.saturating_sub(entry.size);
+            // It was never anywhere, unless it was written before.
+            if entry.tries <= 1 && !entry.resent {
+                entry.sent = false;
+            }
+            if !entry.is_held() {
+                self.first_expiry = self.first_expiry.min(entry.expires);
+                self.held_bytes = self.held_bytes.saturating_sub(entry.size);
+                self.held -= 1;
+            }
+            kept -= 1;
+        }
+        let back = self.cursor - kept;
+        self.cursor = kept;
+        let Some(max_tries) = limits.max_tries else {
+            return;
+        };
+        let mut index = kept;
+        for _ in 0..back {
+            match self.entries.get(index) {
+                Some(entry) if entry.tries >= max_tries && !entry.is_held() => {
+                    self.drop_at(index, Outcome::Dropped(DropReason::Tries));
+                }
+                _ => index += 1,
+            }
+        }
+    }
+
+    /// The connection ended: at most once, what was in flight has an unknown fate; what is to be
+    /// acknowledged stays, to be replayed. What was only meant for that connection expires.
+    pub fn lose(&mut self) {
+        let mut index = 0;
+        while index < self.cursor {
+            match self.entries.get(index) {
+                Some(entry) if entry.is_acknowledged() => index += 1,
+                _ => self.hand_back(index, Outcome::Unknown),
+            }
+        }
+        self.cursor = 0;
+        self.flushed = 0;
+        self.window_bytes = 0;
+        self.batch = 0;
+        self.resume_at = Instant::NEVER;
+        if self.volatile > 0 {
+            self.sweep(|entry| entry.volatile.then_some(Outcome::Expired));
+        }
+    }
+
+    /// The session goes on, and the peer has seen everything up to `last_seen`: the rest is
+    /// replayed. `Err`, and nothing changes, if it can't have: nothing so high was ever written.
+    ///
+    /// Gives what the peer had acknowledged and has forgotten again.
+    ///
+    /// # Errors
+    ///
+    /// The highest sequence that was ever written.
+    pub fn resumed(&mut self, last_seen: u64) -> Result<Option<Gap>, u64> {
+        if last_seen > self.sent {
+            return Err(self.sent);
+        }
+        let forgotten = (last_seen < self.acked).then_some(Gap {
+            from: last_seen.saturating_add(1),
+            to: self.acked,
+        });
+        self.acked = last_seen;
+        while self.held > self.cursor {
+            match self.entries.front() {
+                Some(entry) if entry.sequence <= last_seen => self.drop_at(0, Outcome::Acked),
+                _ => break,
+            }
+        }
+        Ok(forgotten)
+    }
+
+    /// The session is a new one: nobody knows what became of what was sent in the one before.
+    /// Gives how many messages are reported, and how many are sent again.
+    pub fn fresh(&mut self, policy: OnFresh) -> (usize, usize) {
+        self.acked = 0;
+        match policy {
+            OnFresh::Report => {
+                let mut unknown = 0;
+                while self.held > self.cursor {
+                    self.hand_back(self.cursor, Outcome::Unknown);
+                    unknown += 1;
+                }
+                (unknown, 0)
+            }
+            OnFresh::Resend => {
+                let again = self.entries.iter_mut().take(self.held);
+                let again = again.skip(self.cursor);
+                let resent = again.map(|entry| entry.resent = true).count();
+                (0, resent)
+            }
+        }
+    }
+
+    /// The peer closed `epoch` because a message was too big. The second time that this meets
+    /// the same messages, the largest of them is dropped. Call it before [`lose`](Self::lose).
+    pub fn strike(&mut self, epoch: Epoch) {
+        let mut largest: Option<(usize, usize)> = None;
+        for (index, entry) in self.entries.iter_mut().enumerate() {
+            if entry.tried_on != Some(epoch) {
+                continue;
+            }
+            entry.strikes = entry.strikes.saturating_add(1);
+            if entry.strikes >= 2 && largest.is_none_or(|(_, size)| entry.size > size) {
+                largest = Some((index, entry.size));
+            }
+        }
+        if let Some((index, _)) = largest {
+            self.drop_at(index, Outcome::Dropped(DropReason::TooBig));
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! What a client knows of its session, and how resuming it went.
+
+use super::hello::Welcome;
+use super::id::{ServerId, SessionId};
+use super::resumption::{Fresh, Resumption};
+use crate::cause::Cause;
+use crate::epoch::Epoch;
+
+/// A resume that the peer turned down counts as four that the network cut off.
+const TURNED_DOWN: u16 = 4;
+
+/// What a client knows of its session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(crate) struct Known {
+    pub(crate) session: Option<SessionId>,
+    pub(crate) server: Option<ServerId>,
+    /// Where the hello was said, as long as it is not answered.
+    said_on: Option<Epoch>,
+    /// It asked for the session to be resumed.
+    offered: bool,
+    /// How often resuming failed since it last succeeded, in quarters.
+    failed: u16,
+    /// The last answer could not be.
+    mismatched: bool,
+    /// The session of the connection that gets ready is settled.
+    settled: bool,
+    /// What became of the session on the last connection.
+    pub(crate) resumption: Option<Resumption>,
+}
+
+impl Known {
+    pub(crate) const fn carried(session: Option<SessionId>, server: Option<ServerId>) -> Self {
+        Self {
+            session,
+            server,
+            said_on: None,
+            offered: false,
+            failed: 0,
+            mismatched: false,
+            settled: false,
+            resumption: None,
+        }
+    }
+
+    /// The session to ask for on this connection.
+    pub(crate) fn offer(&mut self, epoch: Epoch, attempts: u8) -> Option<SessionId> {
+        self.said_on = Some(epoch);
+        let spent = self.failed >= u16::from(attempts).saturating_mul(TURNED_DOWN);
+        let offer = self.session.filter(|_| !spent && !self.mismatched);
+        self.offered = offer.is_some();
+        offer
+    }
+
+    /// The connection on which the hello was said and not yet answered.
+    pub(crate) const fn said_on(&self) -> Option<Epoch> {
+        self.said_on
+    }
+
+    /// That connection has ended, without an answer.
+    pub(crate) fn unanswered(&mut self, cause: Option<Cause>) {
+        self.said_on = None;
+        if self.offered {
+            let weight = match cause {
+                None | Some(Cause::Requested | Cause::NetworkChanged) => 0,
+                Some(Cause::Lost | Cause::Socket(_)) => 1,
+                Some(_) => TURNED_DOWN,
+            };
+            self.failed = self.failed.saturating_add(weight);
+        }
+    }
+
+    /// Whether this answer resumes what was asked for; `Err` if it resumes what was not.
+    pub(crate) fn judge(&self, welcome: &Welcome) -> Result<bool, ()> {
+        let asked = self.offered && self.session == Some(welcome.session);
+        if welcome.resumed && !asked {
+            Err(())
+        } else {
+            Ok(welcome.resumed)
+        }
+    }
+
+    /// The answer can't be: the next hello asks for a fresh session.
+    pub(crate) fn mismatch(&mut self) {
+        self.mismatched = true;
+        self.said_on = None;
+    }
+
+    /// Whether this is another run of the server than that of the session before.
+    pub(crate) fn restarted(&self, server: ServerId) -> bool {
+        self.server.is_some_and(|before| before != server)
+    }
+
+    /// Why the session that begins is a fresh one.
+    pub(crate) const fn why_fresh(&self) -> Fresh {
+        if self.mismatched {
+            Fresh::Mismatch
+        } else if self.session.is_none() {
+            Fresh::First
+        } else if self.offered {
+            Fresh::Forgotten
+        } else {
+            Fresh::GaveUp
+        }
+    }
+
+    /// Whether the session of the connection that gets ready was settled; asked once.
+    pub(crate) const fn take_welcomed(&mut self) -> bool {
+        let settled = self.settled;
+        self.settled = false;
+        settled
+    }
+
+    /// The session of this connection is settled.
+    pub(crate) fn settle(&mut self, session: Option<(SessionId, ServerId)>, outcome: Resumption) {
+        *self = Self {
+            resumption: Some(outcome),
+            settled: true,
+            ..Self::carried(session.map(|s| s.0), session.map(|s| s.1))
+        };
+    }
+}
