@@ -17,6 +17,7 @@ pub mod health;
 #[cfg(feature = "tungstenite")]
 mod message;
 mod protocol;
+mod received;
 #[cfg(feature = "socket2")]
 mod socket;
 mod target;
@@ -46,6 +47,7 @@ pub use self::handshake::{Greeting, Handshake, Opening, with_ready_deadline};
 #[cfg(feature = "tungstenite")]
 pub use self::message::{Bytes, Message, Utf8Bytes};
 pub use self::protocol::{Heard, Protocol};
+pub use self::received::Received;
 #[cfg(feature = "socket2")]
 pub use self::socket::tune;
 pub use self::target::{Scheme, Target};
