@@ -5,9 +5,10 @@
 //! there is a snapshot.
 
 use alloc::vec::Vec;
+use core::fmt;
 use core::time::Duration;
 
-use crate::outbox::MessageId;
+use crate::outbox::{Fate, MessageId};
 use crate::session::{ServerId, SessionId};
 
 /// What a link needs to go on in another process.
@@ -35,6 +36,8 @@ pub struct Carryover<P> {
     pub messages: Vec<Carried<P>>,
     /// Intents that stand, in order.
     pub standing: Vec<Standing<P>>,
+    /// Fates that were decided and not yet taken, in order.
+    pub fates: Vec<Fate<P>>,
 }
 
 /// A message without a fate.
@@ -80,6 +83,134 @@ impl<P> Default for Carryover<P> {
             epochs: 0,
             messages: Vec::new(),
             standing: Vec::new(),
+            fates: Vec::new(),
         }
     }
 }
+
+impl<P> Carryover<P> {
+    /// Checks every rule that a link needs to go on from this.
+    ///
+    /// # Errors
+    ///
+    /// The first rule that is broken, with the offending values.
+    pub fn check(&self) -> Result<(), CarryoverError> {
+        let (mut id, mut sequence, mut written) = (0, 0, true);
+        for message in &self.messages {
+            let next = message.id.number();
+            // The highest bit marks the names of intents.
+            if next <= id || next > self.accepted || message.id.intent().is_some() {
+                let (before, last) = (id, self.accepted);
+                return Err(CarryoverError::Id { next, before, last });
+            }
+            id = next;
+            if message.tries > 0 && !written {
+                return Err(CarryoverError::WrittenBehindUnwritten { id });
+            }
+            written = message.tries > 0;
+            if let Some(next) = message.sequence {
+                if next <= sequence || next > self.sequences {
+                    let (before, last) = (sequence, self.sequences);
+                    return Err(CarryoverError::Sequence { next, before, last });
+                }
+                sequence = next;
+            }
+        }
+        let mut id = 0;
+        for intent in &self.standing {
+            if intent.id <= id || intent.number > self.intents {
+                let (next, number, last) = (intent.id, intent.number, self.intents);
+                return Err(CarryoverError::Intent { next, number, last });
+            }
+            id = intent.id;
+        }
+        Ok(())
+    }
+}
+
+/// The rule that a carryover breaks, with the offending values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum CarryoverError {
+    /// The names of messages grow, and none is above the last one.
+    Id {
+        /// The offending one.
+        next: u64,
+        /// The one before it.
+        before: u64,
+        /// The last one that was given.
+        last: u64,
+    },
+    /// The sequences of messages grow, and none is above the last one.
+    Sequence {
+        /// The offending one.
+        next: u64,
+        /// The one before it.
+        before: u64,
+        /// The last one that was given.
+        last: u64,
+    },
+    /// Messages are written in order, so none is written behind one that is not.
+    WrittenBehindUnwritten {
+        /// The offending one.
+        id: u64,
+    },
+    /// The names of intents grow, and no number is above the last one.
+    Intent {
+        /// The name of the offending one.
+        next: u64,
+        /// Its number.
+        number: u64,
+        /// The last number that was given.
+        last: u64,
+    },
+}
+
+impl fmt::Display for CarryoverError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Id { next, before, last } => write!(
+                f,
+                "message {next} must lie above {before} and not above {last}, the last accepted"
+            ),
+            Self::Sequence { next, before, last } => write!(
+                f,
+                "sequence {next} must lie above {before} and not above {last}, the last given"
+            ),
+            Self::WrittenBehindUnwritten { id } => write!(
+                f,
+                "message {id} was written, so none before it can be unwritten"
+            ),
+            Self::Intent { next, number, last } => write!(
+                f,
+                "intent {next} must lie above those before it, and its number {number} not above {last}"
+            ),
+        }
+    }
+}
+
+impl core::error::Error for CarryoverError {}
+
+/// A carryover from which no link can go on, unchanged.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Rejected<P> {
+    /// Why.
+    pub error: CarryoverError,
+    /// All that was in it.
+    pub carryover: Carryover<P>,
+}
+
+impl<P> fmt::Debug for Rejected<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = f.debug_struct("Rejected");
+        debug.field("error", &self.error).finish_non_exhaustive()
+    }
+}
+
+impl<P> fmt::Display for Rejected<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.error, f)
+    }
+}
+
+impl<P> core::error::Error for Rejected<P> {}

@@ -20,6 +20,11 @@ impl Epoch {
         self.0.get()
     }
 
+    /// The epoch after so many were handed out.
+    pub(crate) const fn after(count: u64) -> Self {
+        Self(NonZeroU64::MIN.saturating_add(count))
+    }
+
     pub(crate) const FIRST: Self = Self(NonZeroU64::MIN);
 
     /// The epoch after this one; it would take 584 years at a dial a nanosecond to run out.

@@ -65,6 +65,7 @@ pub enum Beat {
 
 /// The heartbeat of one connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Heartbeat {
     last_life: Instant,
     /// When the ping that waits for an answer was sent.

@@ -12,7 +12,7 @@
 use alloc::vec::Vec;
 
 use crate::backoff::{Backoff, Contention, Cursor};
-use crate::outbox::{MessageId, Outgoing, Payload, Refused, RefusedReason};
+use crate::outbox::{MessageId, Outgoing, Payload, Refused, RefusedReason, total};
 use crate::rng::Rng;
 use crate::session::Settings;
 use crate::time::Instant;
@@ -288,6 +288,32 @@ impl<P> Intents<P> {
             payload,
         });
         self.pending += usize::from(number == 0);
+    }
+
+    /// All that stand, with the number of their last writing.
+    pub(crate) fn into_standing(self) -> impl Iterator<Item = (u64, u64, P)> {
+        let list = self.list.into_iter();
+        list.map(|intent| (intent.id, intent.number, intent.payload))
+    }
+
+    /// Whether all counts are those of what is held, as they always are but in data from outside.
+    pub(crate) fn is_consistent(&self) -> bool
+    where
+        P: Payload,
+    {
+        let mut last = 0;
+        let ordered = self.list.iter().all(|intent| {
+            let follows = intent.id > last && intent.number <= self.written;
+            last = intent.id;
+            follows
+        });
+        let bytes = self.list.iter().map(|intent| intent.payload.size());
+        let pending = self.list.iter().filter(|intent| intent.is_pending());
+        ordered
+            && last <= self.declared
+            && self.declared < MARK
+            && self.bytes == total(bytes)
+            && self.pending == pending.count()
     }
 
     fn recount(&mut self) {

@@ -107,7 +107,7 @@ pub use self::epoch::Epoch;
 pub use self::event::{Ack, Closure, Command, Event, Frame, Hint};
 pub use self::inbox::{Gap, Header, Inbound};
 pub use self::intents::IntentId;
-pub use self::link::{Link, Phase, State, Stats, Status};
+pub use self::link::{Link, Phase, Snapshot, State, Stats, Status};
 pub use self::outbox::{Delivery, Fate, MessageId, Outcome, Payload, Refused, SendOptions};
 pub use self::session::{Hello, Resumption, Welcome};
 pub use self::time::Instant;

@@ -7,6 +7,7 @@ use crate::time::Instant;
 /// One attempt and the connection that it yields. A new one starts from nothing, so no timer,
 /// pending pong or mark of an old connection can reach it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Connection {
     pub(super) epoch: Epoch,
     /// When messages could flow; the time of the dial before that.

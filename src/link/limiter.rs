@@ -6,6 +6,7 @@ use crate::time::Instant;
 
 /// How much of a bucket is spent, as the time when it will be full again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Limiter {
     full_at: Instant,
 }

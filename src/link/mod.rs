@@ -5,6 +5,7 @@
 //! The lifecycle lives here and only here; schedules, verdicts, heartbeat and outbox are
 //! machines of their own, each useful alone.
 
+mod carry;
 mod connection;
 mod failure;
 mod input;
@@ -16,6 +17,7 @@ mod resume;
 mod state;
 mod status;
 
+pub use self::carry::{Snapshot, SnapshotError};
 pub use self::phase::Phase;
 pub use self::state::{Backlog, Effects, State};
 pub use self::status::{Stats, Status};

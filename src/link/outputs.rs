@@ -28,6 +28,7 @@ const CHANGES: usize = 3;
 /// that gives the next input before it took all finds later changes merged into the last one:
 /// the chain of phases stays unbroken, its middle is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Outputs {
     pub(super) bits: u8,
     count: u8,

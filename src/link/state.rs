@@ -17,6 +17,7 @@ use crate::time::Instant;
 
 /// Where the machine stands. [`Phase`] is what of it a user sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) enum Stage {
     Closed,
     Failed,
@@ -74,6 +75,7 @@ pub enum Backlog {
     reason = "independent facts, each a byte; the stage is the state"
 )]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct State {
     /// The latest time that was seen.
     pub(super) now: Instant,

@@ -11,6 +11,7 @@
 //! messages, because a message keeps its slot until its fate is taken. Slots are kept when the
 //! list empties, so that a steady flow does not allocate.
 
+mod carry;
 mod entry;
 mod limits;
 mod message;
@@ -18,6 +19,7 @@ mod queue;
 mod room;
 mod settle;
 
+pub(crate) use self::carry::total;
 pub use self::limits::{Batch, Limits, Overflow};
 pub use self::message::{
     Delivery, DropReason, Fate, MessageId, Outcome, Outgoing, Payload, Refused, RefusedReason,

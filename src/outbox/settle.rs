@@ -102,7 +102,7 @@ impl<P> Outbox<P> {
             if !entry.is_held() {
                 self.first_expiry = self.first_expiry.min(entry.expires);
                 self.held_bytes = self.held_bytes.saturating_sub(entry.size);
-                self.held -= 1;
+                self.held = self.held.saturating_sub(1);
             }
             kept -= 1;
         }
@@ -137,6 +137,11 @@ impl<P> Outbox<P> {
         self.window_bytes = 0;
         self.batch = 0;
         self.resume_at = Instant::NEVER;
+        self.forget_volatile();
+    }
+
+    /// What was only meant for one connection expires.
+    pub(crate) fn forget_volatile(&mut self) {
         if self.volatile > 0 {
             self.sweep(|entry| entry.volatile.then_some(Outcome::Expired));
         }
