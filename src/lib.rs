@@ -98,6 +98,7 @@ pub mod rng;
 pub mod server;
 pub mod session;
 mod time;
+pub mod wire;
 
 pub use self::action::{Action, Change};
 pub use self::carryover::Carryover;

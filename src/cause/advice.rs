@@ -81,5 +81,6 @@ const fn of_protocol(error: ProtocolError) -> &'static str {
             "Check that client and server are of matching versions, and proxies in between."
         }
         ProtocolError::TooBig => "Raise the local limit, or let the server send less at once.",
+        ProtocolError::Version => "Update the end whose version is the older one.",
     }
 }

@@ -100,6 +100,9 @@ pub enum ProtocolError {
     Utf8,
     /// An inbound frame or message over the local limit.
     TooBig,
+    /// There is no version of the application's protocol that both ends speak, as one of them
+    /// has said.
+    Version,
 }
 
 /// A coarse class of causes, for screens and statistics.
@@ -224,6 +227,7 @@ impl fmt::Display for ProtocolError {
             Self::Frame => "the peer sent an invalid frame",
             Self::Utf8 => "the peer sent a text that is not UTF-8",
             Self::TooBig => "the peer sent more than the local limit",
+            Self::Version => "the peer speaks another version of the protocol",
         })
     }
 }

@@ -35,6 +35,7 @@ use super::{Category, Cause, ProtocolError, SocketError, Verdict};
 /// | handshake timeout, ready timeout | silent |
 /// | pong timeout, close timeout, network changed, local | retry |
 /// | peer broke the protocol | retry 1, then final |
+/// | peer speaks another version | fail |
 /// | requested, drain timeout | stop |
 /// | attempts spent, time spent | fail |
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -178,9 +179,11 @@ const fn by_default(cause: Cause) -> Verdict {
         | Cause::NetworkChanged
         | Cause::Local(_) => Verdict::retry(),
         Cause::Requested | Cause::DrainTimeout => Verdict::stop(),
-        Cause::Socket(SocketError::PermissionDenied) | Cause::AttemptsSpent | Cause::TimeSpent => {
-            Verdict::fail()
-        }
+        // The peer has said so: here no guess is needed whether it is a deploy under way.
+        Cause::Protocol(ProtocolError::Version)
+        | Cause::Socket(SocketError::PermissionDenied)
+        | Cause::AttemptsSpent
+        | Cause::TimeSpent => Verdict::fail(),
     }
 }
 

@@ -7,7 +7,7 @@ mod words;
 use redial::cause::{Cause, ProtocolError, SocketError};
 
 /// Every cause that carries no number.
-const PLAIN: [Cause; 25] = [
+const PLAIN: [Cause; 26] = [
     Cause::Lost,
     Cause::NotWebSocket,
     Cause::Socket(SocketError::Refused),
@@ -27,6 +27,7 @@ const PLAIN: [Cause; 25] = [
     Cause::Protocol(ProtocolError::Frame),
     Cause::Protocol(ProtocolError::Utf8),
     Cause::Protocol(ProtocolError::TooBig),
+    Cause::Protocol(ProtocolError::Version),
     Cause::Preflight,
     Cause::Requested,
     Cause::DrainTimeout,

@@ -114,6 +114,7 @@ fn rule_18_every_other_cause_follows_the_table() {
             retry.at_most(1),
         ),
         (&[Cause::Requested, Cause::DrainTimeout], Verdict::stop()),
+        (&[Cause::Protocol(ProtocolError::Version)], Verdict::fail()),
         (&[Cause::AttemptsSpent, Cause::TimeSpent], Verdict::fail()),
     ];
     for (causes, verdict) in rows {
@@ -134,8 +135,8 @@ fn rule_18_the_table_is_total() {
             assert!(least <= greatest && !verdict.is_final(), "{cause:?}");
         }
     }
-    // 3xx and 4xx but 401, 407, 408, 425 and 429; close 1000; five of the plain ones.
-    assert_eq!(finals, 200 - 5 + 1 + 5);
+    // 3xx and 4xx but 401, 407, 408, 425 and 429; close 1000; six of the plain ones.
+    assert_eq!(finals, 200 - 5 + 1 + 6);
 }
 
 #[test]

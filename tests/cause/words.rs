@@ -103,6 +103,7 @@ fn categories() {
         (Cause::Http(302), C::ProtocolError),
         (Cause::NotWebSocket, C::ProtocolError),
         (Cause::Protocol(ProtocolError::Utf8), C::ProtocolError),
+        (Cause::Protocol(ProtocolError::Version), C::ProtocolError),
         (Cause::Socket(SocketError::Refused), C::ConnectionFailed),
         (Cause::Socket(SocketError::Tls), C::ConnectionFailed),
         (Cause::Socket(SocketError::NameNotFound), C::NetworkError),
