@@ -41,7 +41,7 @@ fn all_bytes_and_all_frames() {
     let result = runner.run(&vec(any::<u8>(), 0..400), |data| {
         let _ = check::any_bytes(&data);
         check::near_a_frame(&data);
-        *seen
+        *kinds
             .borrow_mut()
             .entry(check::any_frame(&data))
             .or_default() += 1;

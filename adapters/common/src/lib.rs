@@ -29,6 +29,7 @@ pub mod upgrade;
 mod url;
 #[cfg(feature = "tungstenite")]
 pub mod websocket;
+pub mod wire;
 
 pub use redial;
 #[cfg(feature = "rustls")]
