@@ -238,6 +238,25 @@ fn every_line_is_a_vector_or_a_remark() {
     assert!(vectors > 90, "{vectors}");
 }
 
+/// What the document quotes is there, and it names every rule.
+#[test]
+fn the_document_quotes_the_vectors() {
+    let document = include_str!("../../docs/wire.md");
+    let vectors: BTreeSet<_> = lines("valid").iter().map(|columns| columns[1]).collect();
+    let quoted = document.rsplit("```").nth(1).expect("a block at the end");
+    let quoted: Vec<_> = quoted.lines().skip(1).collect();
+    assert!(quoted.len() >= 5, "{quoted:?}");
+    for line in quoted {
+        let bytes = line.split("  ").next().unwrap_or_default();
+        assert!(vectors.contains(bytes), "{bytes} is no vector");
+    }
+    for columns in lines("invalid") {
+        let rule = columns[2].split(' ').next().unwrap_or_default();
+        let named = format!("`{rule}`");
+        assert!(document.contains(&named), "{named} is not in the document");
+    }
+}
+
 /// Each error says which value and which rule.
 #[test]
 fn errors_in_words() {
