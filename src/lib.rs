@@ -94,6 +94,7 @@ pub mod inbox;
 pub mod intents;
 pub mod link;
 pub mod outbox;
+pub mod requests;
 pub mod rng;
 pub mod server;
 pub mod session;

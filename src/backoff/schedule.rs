@@ -128,7 +128,7 @@ impl Ratio {
     }
 
     /// `value` times this ratio, rounded up, saturating.
-    pub(super) fn times(self, value: u64) -> u64 {
+    pub(crate) fn times(self, value: u64) -> u64 {
         let product = u128::from(value) * u128::from(self.numerator);
         let quotient = product.div_ceil(u128::from(self.denominator.max(1)));
         u64::try_from(quotient).unwrap_or(u64::MAX)

@@ -8,6 +8,7 @@
 mod addresses;
 mod cause;
 mod clock;
+mod correlate;
 mod error;
 mod failure;
 pub mod framed;
@@ -42,6 +43,7 @@ pub use tungstenite;
 pub use self::addresses::in_turns;
 pub use self::cause::cause_of_io;
 pub use self::clock::unix_now;
+pub use self::correlate::Correlate;
 pub use self::error::RequestError;
 pub use self::failure::Failure;
 pub use self::handshake::{Greeting, Handshake, Opening, with_ready_deadline};
