@@ -313,6 +313,8 @@ impl<P> Requests<P> {
             if at > self.now {
                 return;
             }
+            // First of all, so that the loop ends whatever follows.
+            self.deadlines.remove(&(at, id));
             let spent = match self.pending.get(&id) {
                 Some(entry) if entry.total == Some(at) => Some(Outcome::TimeSpent),
                 Some(entry) if entry.attempt >= entry.max_attempts => Some(Outcome::AttemptsSpent),

@@ -281,6 +281,7 @@ fn a_late_tick_settles_in_the_order_of_the_deadlines() {
 fn time_does_not_run_backward() {
     let mut requests = up();
     requests.handle(at(100), Event::Tick);
+    requests.handle(at(5), Event::Tick);
     ask(&mut requests, 5, "a");
     send(&mut requests, 5);
     assert_eq!(requests.poll_timeout(), Some(at(110)));
