@@ -141,6 +141,11 @@ impl Inbox {
         Some(self.acknowledge())
     }
 
+    #[inline]
+    pub(crate) const fn is_ack_wanted(&self) -> bool {
+        self.wanted
+    }
+
     /// Acknowledges at once, if there is anything to acknowledge.
     pub fn request_ack(&mut self) {
         self.wanted |= self.messages > 0;

@@ -27,13 +27,13 @@ fn repeat(mut bench: Bench, path: impl Fn(&mut Bench)) -> Bench {
     bench
 }
 
-#[library_benchmark(config = limit(65))]
+#[library_benchmark(config = limit(75))]
 #[bench::warm(Bench::connected())]
 fn frame(bench: Bench) -> Bench {
     repeat(bench, Bench::frame)
 }
 
-#[library_benchmark(config = limit(88))]
+#[library_benchmark(config = limit(83))]
 #[bench::warm(Bench::connected())]
 fn frame_and_timeout(bench: Bench) -> Bench {
     repeat(bench, |b| {
@@ -41,33 +41,57 @@ fn frame_and_timeout(bench: Bench) -> Bench {
     })
 }
 
-#[library_benchmark(config = limit(25))]
+#[library_benchmark(config = limit(28))]
 #[bench::warm(Bench::connected())]
 fn early_tick(bench: Bench) -> Bench {
     repeat(bench, Bench::early_tick)
 }
 
-#[library_benchmark(config = limit(281))]
+#[library_benchmark(config = limit(284))]
 #[bench::warm(Bench::connected())]
 fn ping_pong(bench: Bench) -> Bench {
     repeat(bench, Bench::ping_pong)
 }
 
-#[library_benchmark(config = limit(253))]
+#[library_benchmark(config = limit(247))]
 #[bench::warm(Bench::connected())]
 fn send_flush_commit(bench: Bench) -> Bench {
     repeat(bench, Bench::send)
 }
 
 // A hundred messages at once: the figure is the cost of each.
-#[library_benchmark(config = limit(98))]
+#[library_benchmark(config = limit(117))]
 #[bench::warm(Bench::sent())]
 fn flushed_and_fate(mut bench: Bench) -> Bench {
     bench.flushed();
     bench
 }
 
-#[library_benchmark(config = limit(1661))]
+// The same, acknowledged: all of its way but the last of both.
+#[library_benchmark(config = limit(252))]
+#[bench::warm(Bench::in_session())]
+fn send_acknowledged(bench: Bench) -> Bench {
+    repeat(bench, Bench::send)
+}
+
+// A hundred at once.
+#[library_benchmark(config = limit(114))]
+#[bench::warm(Bench::unacknowledged())]
+fn acked_and_fate(mut bench: Bench) -> Bench {
+    bench.acked();
+    bench
+}
+
+// One acknowledgement for each 32 included.
+#[library_benchmark(config = limit(139))]
+#[bench::warm(Bench::in_session())]
+fn receive(bench: Bench) -> Bench {
+    repeat(bench, |b| {
+        std::hint::black_box(b.receive());
+    })
+}
+
+#[library_benchmark(config = limit(1838))]
 #[bench::warm(Bench::connected())]
 fn loss_to_reconnected(bench: Bench) -> Bench {
     repeat(bench, Bench::reconnect)
@@ -82,6 +106,9 @@ library_benchmark_group!(
         ping_pong,
         send_flush_commit,
         flushed_and_fate,
+        send_acknowledged,
+        acked_and_fate,
+        receive,
         loss_to_reconnected
     ]
 );

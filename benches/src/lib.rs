@@ -3,9 +3,12 @@
 
 use core::time::Duration;
 
+use redial::outbox::Limits;
 use redial::rng::{Seed, Seeded};
+use redial::session::{ServerId, SessionId, Settings};
 use redial::{
-    Action, Cause, Command, Config, Epoch, Event, Frame, Instant, Link, MessageId, SendOptions,
+    Ack, Action, Cause, Command, Config, Delivery, Epoch, Event, Frame, Header, Inbound, Instant,
+    Link, MessageId, SendOptions, Welcome,
 };
 
 /// The link that is measured: payloads are borrowed, so that only the machine's own work counts.
@@ -27,22 +30,42 @@ pub struct Bench {
     pub now: Instant,
     /// The last message that was committed.
     last: Option<MessageId>,
+    /// The last sequence that came in.
+    received: u64,
 }
 
 impl Bench {
     /// A connection past its first messages: buffers are allocated, `stable_after` is over.
     pub fn connected() -> Self {
-        let link = Link::new(Config::default(), Seeded::new(Seed::from_number(1), 1));
+        Self::connected_as(Config::default())
+    }
+
+    /// The same in a session, with acknowledged delivery.
+    pub fn in_session() -> Self {
+        let limits = Limits {
+            delivery: Delivery::Acknowledged,
+            ..Limits::default()
+        };
+        let builder = Config::builder().outbox(limits);
+        let builder = builder.session(Some(Settings::default()));
+        let builder = builder.ready_deadline(Some(Duration::from_secs(10)));
+        Self::connected_as(builder.build().unwrap_or_default())
+    }
+
+    fn connected_as(config: Config) -> Self {
+        let link = Link::new(config, Seeded::new(Seed::from_number(1), 1));
         let mut bench = Self {
             link,
             epoch: first_epoch(),
             now: Instant::ORIGIN,
             last: None,
+            received: 0,
         };
         bench.link.handle(bench.now, Event::Command(Command::Start));
         bench.dial();
         bench.send_hundred();
         bench.flushed();
+        bench.acked();
         bench.frame();
         bench.now = bench.now + Duration::from_secs(11);
         bench.frame();
@@ -54,6 +77,14 @@ impl Bench {
     pub fn sent() -> Self {
         let mut bench = Self::connected();
         bench.send_hundred();
+        bench
+    }
+
+    /// A hundred messages written and flushed, to be acknowledged.
+    pub fn unacknowledged() -> Self {
+        let mut bench = Self::in_session();
+        bench.send_hundred();
+        bench.flushed();
         bench
     }
 
@@ -74,6 +105,17 @@ impl Bench {
     fn dial(&mut self) {
         self.actions();
         self.link.handle(self.now, Event::Opened(self.epoch));
+        if let Some(hello) = self.link.hello(self.epoch) {
+            let welcome = Welcome {
+                session: SessionId::new([1; 16]),
+                server: ServerId::new([1; 16]),
+                resumed: hello.session.is_some(),
+                last_seen: self.link.outbox().last_written(),
+                intents: 0,
+                first: hello.last_seen + 1,
+            };
+            self.link.welcome(self.now, self.epoch, &welcome);
+        }
         self.actions();
     }
 
@@ -151,6 +193,30 @@ impl Bench {
             while self.link.poll_action().is_some() {}
         }
         while self.link.poll_fate().is_some() {}
+    }
+
+    /// The peer acknowledges everything, and the fates are taken.
+    #[inline]
+    pub fn acked(&mut self) {
+        let ack = Ack::Through {
+            sequence: self.link.outbox().last_written(),
+            intents: 0,
+        };
+        self.link.handle(self.now, Event::Acked(self.epoch, ack));
+        while self.link.poll_action().is_some() {}
+        while self.link.poll_fate().is_some() {}
+    }
+
+    /// The next message of the peer, with its place, and its acknowledgement when it is due.
+    #[inline]
+    pub fn receive(&mut self) -> Inbound {
+        self.frame();
+        self.received += 1;
+        let header = Header::Sequence(self.received);
+        let size = PAYLOAD.len();
+        let inbound = self.link.receive(self.now, self.epoch, header, size);
+        while self.link.poll_action().is_some() {}
+        inbound
     }
 
     /// The connection is lost, the delay passes, the next one opens.

@@ -31,6 +31,7 @@ pub struct Snapshot<P> {
     intents: Intents<P>,
     known: Known,
     stats: Stats,
+    alarm: Instant,
 }
 
 /// The form of a snapshot that this version writes and reads.
@@ -106,6 +107,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
             link.intents.put(intent.id, intent.number, intent.payload);
         }
         link.known = Known::carried(carryover.session, carryover.server);
+        link.set_alarm();
         Ok(link)
     }
 
@@ -151,6 +153,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
             intents: self.intents.clone(),
             known: self.known,
             stats: self.stats,
+            alarm: self.alarm,
         }
     }
 
@@ -176,7 +179,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if alive.is_some_and(|epoch| epoch >= snapshot.state.next_epoch) {
             return Err(SnapshotError::Epoch);
         }
-        Ok(Self {
+        let mut link = Self {
             state: snapshot.state,
             outbox: snapshot.outbox,
             inbox: snapshot.inbox,
@@ -185,6 +188,10 @@ impl<P: Payload, R: Rng> Link<P, R> {
             stats: snapshot.stats,
             config,
             rng,
-        })
+            alarm: Instant::NEVER,
+        };
+        link.set_alarm();
+        link.alarm = link.alarm.min(snapshot.alarm);
+        Ok(link)
     }
 }

@@ -57,6 +57,9 @@ pub struct Link<P, R> {
     stats: Stats,
     config: Config,
     rng: R,
+    /// Nothing is due beside the state before this. What is taken out doesn't move it, so it may
+    /// be earlier than the truth.
+    alarm: Instant,
 }
 
 impl<P: Payload, R: Rng> Link<P, R> {
@@ -72,6 +75,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
             stats: Stats::default(),
             config,
             rng,
+            alarm: Instant::NEVER,
         }
     }
 
@@ -107,7 +111,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if !self.state.absorb(&self.config, now, event) {
             self.apply(event);
         }
-        if self.alarm() <= self.state.now {
+        if self.alarm <= self.state.now {
             self.fire();
         }
     }
@@ -115,16 +119,9 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// The next action, until there is none. Take them all before the next event.
     #[inline]
     pub fn poll_action(&mut self) -> Option<Action> {
-        if let Some((sequence, intents)) = self.inbox.poll_ack() {
-            // Behind a close nothing can be said any more.
-            let epoch = self.state.epoch();
-            let says = |epoch: &Epoch| self.state.is_up(*epoch) || self.state.is_close_pending();
-            if let Some(epoch) = epoch.filter(says) {
-                return Some(Action::SendAck {
-                    epoch,
-                    sequence,
-                    intents,
-                });
+        if self.inbox.is_ack_wanted() {
+            if let Some(ack) = self.next_ack() {
+                return Some(ack);
             }
         }
         let action = self.state.poll_action()?;
@@ -140,7 +137,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// only input can change anything.
     #[inline]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.state.wake.min(self.alarm()).known()
+        self.state.wake.min(self.alarm).known()
     }
 
     /// Accepts a message: it will be written once messages flow, in order.
@@ -167,9 +164,12 @@ impl<P: Payload, R: Rng> Link<P, R> {
             _ => None,
         };
         let limits = self.config.outbox();
-        let acknowledged = options.delivery == Some(Delivery::Acknowledged) && !options.volatile;
-        let reason = match self.config.session() {
-            None if acknowledged => Some(RefusedReason::NoSession),
+        let reason = match options.delivery {
+            Some(Delivery::Acknowledged)
+                if !options.volatile && self.config.session().is_none() =>
+            {
+                Some(RefusedReason::NoSession)
+            }
             _ => reason,
         };
         let sent = match reason {
@@ -178,6 +178,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         };
         match &sent {
             Ok(_) => {
+                self.alarm = self.alarm.min(self.outbox.first_expiry());
                 self.stats.accepted = self.stats.accepted.wrapping_add(1);
                 self.state.request_flush();
             }
@@ -195,7 +196,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if !self.state.is_up(epoch) {
             return None;
         }
-        if self.alarm() <= self.state.now {
+        if self.alarm <= self.state.now {
             self.fire();
             if !self.state.is_up(epoch) {
                 return None;
@@ -204,7 +205,12 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if self.intents.has_pending() {
             return self.intents.peek();
         }
-        self.outbox.peek(self.config.outbox(), self.state.now)
+        if !self.outbox.prepare(self.config.outbox(), self.state.now) {
+            // There may be a time to ask again.
+            self.alarm = self.alarm.min(self.outbox.alarm());
+            return None;
+        }
+        self.outbox.front()
     }
 
     /// The peeked message was given to the transport: it is in flight.
@@ -246,6 +252,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if self.state.is_up(epoch) {
             self.outbox.take_back(self.config.outbox(), from);
             self.settle_drain();
+            self.set_alarm();
         }
     }
 
@@ -334,15 +341,10 @@ impl<P: Payload, R: Rng> Link<P, R> {
             }
         }
         self.settle_drain();
+        self.set_alarm();
     }
 
-    /// When something is due beside the state.
-    #[inline]
-    fn alarm(&self) -> Instant {
-        let outbox = self.outbox.alarm();
-        outbox.min(self.inbox.alarm()).min(self.intents.alarm())
-    }
-
+    /// Something may be due beside the state.
     #[cold]
     fn fire(&mut self) {
         let now = self.state.now;
@@ -352,6 +354,26 @@ impl<P: Payload, R: Rng> Link<P, R> {
         }
         self.inbox.tick(now);
         self.settle_drain();
+        self.set_alarm();
+    }
+
+    /// Looks anew when something is due beside the state.
+    fn set_alarm(&mut self) {
+        let outbox = self.outbox.alarm();
+        self.alarm = outbox.min(self.inbox.alarm()).min(self.intents.alarm());
+    }
+
+    #[cold]
+    fn next_ack(&mut self) -> Option<Action> {
+        let (sequence, intents) = self.inbox.poll_ack()?;
+        // Behind a close nothing can be said any more.
+        let epoch = self.state.epoch()?;
+        let says = self.state.is_up(epoch) || self.state.is_close_pending();
+        says.then_some(Action::SendAck {
+            epoch,
+            sequence,
+            intents,
+        })
     }
 
     fn backlog(&self) -> Backlog {

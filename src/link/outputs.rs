@@ -59,6 +59,16 @@ impl Outputs {
         was
     }
 
+    /// Whether nothing but this kind of action was pending; it no longer is.
+    #[inline]
+    pub(super) const fn take_only(&mut self, bit: u8) -> bool {
+        let only = self.bits == bit;
+        if only {
+            self.bits = 0;
+        }
+        only
+    }
+
     pub(super) const fn abort(&mut self, epoch: Epoch) {
         self.abort = Some(epoch);
         self.bits |= bit::OTHER;

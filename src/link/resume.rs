@@ -71,7 +71,9 @@ impl<P: Payload, R: Rng> Link<P, R> {
         let inbound = match self.config.session() {
             Some(settings) if self.state.carries(epoch) => {
                 let now = self.state.now;
-                self.inbox.receive(&settings.acks, now, header, size)
+                let inbound = self.inbox.receive(&settings.acks, now, header, size);
+                self.alarm = self.alarm.min(self.inbox.alarm());
+                inbound
             }
             _ => Inbound::Stale,
         };
@@ -118,7 +120,9 @@ impl<P: Payload, R: Rng> Link<P, R> {
         let refused = match self.config.session() {
             Some(settings) if self.state.carries(epoch) => {
                 let (backoff, now) = (&settings.intent_backoff, self.state.now);
-                self.intents.refused(backoff, &mut self.rng, now, number)
+                let refused = self.intents.refused(backoff, &mut self.rng, now, number);
+                self.alarm = self.alarm.min(self.intents.alarm());
+                refused
             }
             _ => false,
         };

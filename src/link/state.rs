@@ -192,7 +192,11 @@ impl State {
 
     /// The path of nearly every input: one that only shows life, or nothing at all, while
     /// nothing is due. False where [`apply`](Self::apply) has to look at it.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "the event is known where it is made, so that most of this goes away"
+    )]
+    #[inline(always)]
     pub(super) fn absorb(&mut self, config: &Config, now: Instant, event: Event) -> bool {
         self.now = self.now.max(now);
         if self.now >= self.wake || self.draining {
@@ -236,6 +240,9 @@ impl State {
     pub fn poll_action(&mut self) -> Option<Action> {
         if self.outputs.bits == 0 {
             return None;
+        }
+        if self.outputs.take_only(bit::FLUSH) {
+            return Some(Action::Flush(self.current.epoch));
         }
         self.next_action()
     }

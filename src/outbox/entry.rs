@@ -26,11 +26,13 @@ pub(super) struct Entry<P> {
 }
 
 impl<P> Entry<P> {
+    #[inline]
     pub(super) const fn is_acknowledged(&self) -> bool {
         self.sequence != 0
     }
 
     /// Whether it must stay although it is not in flight: the peer may have it, and will say.
+    #[inline]
     pub(super) const fn is_held(&self) -> bool {
         self.sent && self.is_acknowledged()
     }

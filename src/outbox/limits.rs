@@ -76,6 +76,14 @@ pub struct Limits {
     pub batch: Option<Batch>,
 }
 
+impl Limits {
+    /// Whether anything but the window may hold a message back.
+    #[inline]
+    pub(super) const fn is_gated(&self) -> bool {
+        self.durable | self.pace.is_some() | self.batch.is_some()
+    }
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -91,6 +91,7 @@ impl<P> Outbox<P> {
     ///
     /// Refused, with the payload, if it is larger than all of the queue, if the queue is full
     /// and nothing may be dropped, or if too many fates wait to be taken.
+    #[inline]
     pub fn push(
         &mut self,
         limits: &Limits,
@@ -123,8 +124,8 @@ impl<P> Outbox<P> {
             _ => 0,
         };
         self.first_expiry = self.first_expiry.min(expires);
-        self.accepted = self.accepted.saturating_add(1);
-        self.live_bytes = self.live_bytes.saturating_add(size);
+        self.accepted = self.accepted.wrapping_add(1);
+        self.live_bytes = self.live_bytes.wrapping_add(size);
         self.volatile += usize::from(options.volatile);
         self.entries.push_back(Entry {
             id: self.accepted,
@@ -146,25 +147,44 @@ impl<P> Outbox<P> {
     /// The next message to write, unless the window is full, the pace says to wait, a batch is
     /// to be filled first, or the store doesn't have it yet.
     pub fn peek(&mut self, limits: &Limits, now: Instant) -> Option<Outgoing<'_, P>> {
-        if now >= self.first_expiry {
-            self.expire(now);
+        self.expire(now);
+        if self.prepare(limits, now) {
+            self.front()
+        } else {
+            None
         }
+    }
+
+    /// Whether the next message may be written now. What is queued was expired already.
+    #[inline]
+    pub(crate) fn prepare(&mut self, limits: &Limits, now: Instant) -> bool {
         if self.cursor < self.held {
             self.weed(limits, now);
         }
-        let unwritten = self.unwritten();
-        let next = self.entries.get(self.cursor)?;
+        let Some(next) = self.entries.get(self.cursor) else {
+            return false;
+        };
         // A message larger than the window goes alone.
         let fits = self.window_bytes.saturating_add(next.size) <= limits.window;
         if !fits && self.cursor > self.flushed {
-            return None;
+            return false;
         }
+        !limits.is_gated() || self.pass_gate(limits, now)
+    }
+
+    /// What may hold a message back beside the window: the store, the pace, the batch.
+    #[inline(never)]
+    fn pass_gate(&mut self, limits: &Limits, now: Instant) -> bool {
+        let unwritten = self.unwritten();
+        let Some(next) = self.entries.get(self.cursor) else {
+            return false;
+        };
         if limits.durable && next.id > self.stored {
-            return None;
+            return false;
         }
         if limits.pace.is_some() && now < self.next_write && self.batch == 0 {
             self.resume_at = self.next_write;
-            return None;
+            return false;
         }
         if let Some(batch) = limits.batch.filter(|_| self.batch == 0) {
             let most = usize::from(batch.messages);
@@ -175,9 +195,16 @@ impl<P> Outbox<P> {
                 self.batch = unwritten;
             } else {
                 self.resume_at = due;
-                return None;
+                return false;
             }
         }
+        true
+    }
+
+    /// The next message.
+    #[inline]
+    pub(crate) fn front(&self) -> Option<Outgoing<'_, P>> {
+        let next = self.entries.get(self.cursor)?;
         Some(Outgoing {
             id: MessageId(next.id),
             tries: next.tries,
@@ -191,6 +218,7 @@ impl<P> Outbox<P> {
     /// The peeked message was given to the transport: it is in flight now.
     ///
     /// False, and nothing changes, if `id` is not the next message.
+    #[inline]
     pub fn commit(&mut self, limits: &Limits, now: Instant, epoch: Epoch, id: MessageId) -> bool {
         let Some(next) = self.entries.get_mut(self.cursor) else {
             return false;
@@ -202,15 +230,18 @@ impl<P> Outbox<P> {
         next.tried_on = Some(epoch);
         next.sent = true;
         self.sent = self.sent.max(next.sequence);
-        self.window_bytes = self.window_bytes.saturating_add(next.size);
+        // All that is held is within the limit of bytes, so no sum overflows.
+        self.window_bytes = self.window_bytes.wrapping_add(next.size);
         if self.cursor >= self.held {
-            self.held_bytes = self.held_bytes.saturating_add(next.size);
+            self.held_bytes = self.held_bytes.wrapping_add(next.size);
             self.held += 1;
         }
         self.cursor += 1;
-        self.batch = self.batch.saturating_sub(1);
-        if let Some(pace) = limits.pace.filter(|_| self.batch == 0) {
-            self.next_write = now + pace;
+        if limits.is_gated() {
+            self.batch = self.batch.saturating_sub(1);
+            if let Some(pace) = limits.pace.filter(|_| self.batch == 0) {
+                self.next_write = now + pace;
+            }
         }
         true
     }
@@ -282,6 +313,7 @@ impl<P> Outbox<P> {
     }
 
     /// The next fate that was decided, oldest first. Taking it frees the message's slot.
+    #[inline]
     pub fn poll_fate(&mut self) -> Option<Fate<P>>
     where
         P: Payload,
@@ -317,6 +349,11 @@ impl<P> Outbox<P> {
     #[inline]
     pub fn next_deadline(&self) -> Option<Instant> {
         self.alarm().known()
+    }
+
+    #[inline]
+    pub(crate) const fn first_expiry(&self) -> Instant {
+        self.first_expiry
     }
 
     #[inline]
@@ -430,30 +467,51 @@ impl<P> Outbox<P> {
     }
 
     /// Takes a message out, wherever it is.
+    #[inline]
     pub(super) fn remove(&mut self, index: usize) -> Option<Entry<P>> {
         let entry = if index == 0 {
             self.entries.pop_front()?
         } else {
             self.entries.remove(index)?
         };
-        if index < self.flushed {
-            self.flushed -= 1;
-        } else if index < self.cursor {
-            self.window_bytes = self.window_bytes.saturating_sub(entry.size);
-        }
-        if index < self.cursor {
-            self.cursor -= 1;
-        }
         if index < self.held {
             self.held -= 1;
-            self.held_bytes = self.held_bytes.saturating_sub(entry.size);
+            self.held_bytes = self.held_bytes.wrapping_sub(entry.size);
+            if index < self.cursor {
+                self.cursor -= 1;
+                if index < self.flushed {
+                    self.flushed -= 1;
+                } else {
+                    self.window_bytes = self.window_bytes.wrapping_sub(entry.size);
+                }
+            }
         }
-        self.live_bytes = self.live_bytes.saturating_sub(entry.size);
-        self.volatile = self.volatile.saturating_sub(usize::from(entry.volatile));
+        self.live_bytes = self.live_bytes.wrapping_sub(entry.size);
+        self.volatile = self.volatile.wrapping_sub(usize::from(entry.volatile));
         Some(entry)
     }
 
+    /// Ends the first message, which is in flight.
+    #[inline]
+    pub(super) fn settle_front(&mut self, outcome: Outcome) {
+        let Some(entry) = self.entries.pop_front() else {
+            return;
+        };
+        if self.flushed > 0 {
+            self.flushed -= 1;
+        } else {
+            self.window_bytes = self.window_bytes.wrapping_sub(entry.size);
+        }
+        self.cursor = self.cursor.wrapping_sub(1);
+        self.held = self.held.wrapping_sub(1);
+        self.held_bytes = self.held_bytes.wrapping_sub(entry.size);
+        self.live_bytes = self.live_bytes.wrapping_sub(entry.size);
+        self.volatile = self.volatile.wrapping_sub(usize::from(entry.volatile));
+        self.decide(entry.id, outcome, None);
+    }
+
     /// Ends a message whose payload is not handed back.
+    #[inline]
     pub(super) fn drop_at(&mut self, index: usize, outcome: Outcome) {
         if let Some(entry) = self.remove(index) {
             self.decide(entry.id, outcome, None);
@@ -468,8 +526,9 @@ impl<P> Outbox<P> {
         }
     }
 
+    #[inline]
     fn decide(&mut self, id: u64, outcome: Outcome, payload: Option<P>) {
-        self.fated = self.fated.saturating_add(1);
+        self.fated = self.fated.wrapping_add(1);
         self.fates.push_back(Fate {
             id: MessageId(id),
             outcome,

@@ -22,6 +22,8 @@ impl<P> Outbox<P> {
             if entry.is_acknowledged() {
                 self.window_bytes = self.window_bytes.saturating_sub(entry.size);
                 self.flushed += 1;
+            } else if self.flushed == 0 {
+                self.settle_front(Outcome::Written);
             } else {
                 self.drop_at(self.flushed, Outcome::Written);
             }
@@ -46,9 +48,9 @@ impl<P> Outbox<P> {
                 if entry.sequence > through {
                     break;
                 }
-                self.drop_at(0, Outcome::Acked);
+                self.settle_front(Outcome::Acked);
             } else if self.is_next_acked(through) {
-                self.drop_at(0, Outcome::Written);
+                self.settle_front(Outcome::Written);
             } else {
                 break;
             }
