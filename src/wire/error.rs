@@ -99,7 +99,7 @@ impl WireError {
 impl fmt::Display for WireError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match *self {
-            Self::Kind { given } => write!(f, "no frame begins with {given}: kinds are 1 to 9"),
+            Self::Kind { given } => write!(f, "no frame begins with {given}: kinds are 1 to 10"),
             Self::Magic { given: [a, b, c] } => write!(
                 f,
                 "a hello with {a:02x} {b:02x} {c:02x} instead of 72 64 6c (\"rdl\") is of another protocol"

@@ -44,6 +44,13 @@ pub enum Frame<'a> {
         /// The last intent, 0 for none.
         intents: u64,
     },
+    /// The server will not have this intent now; the client may try again.
+    Decline {
+        /// The intent's number.
+        number: NonZero<u64>,
+        /// Why, in words; may be empty.
+        detail: Detail<'a>,
+    },
     /// Several messages in their order.
     Batch(Batch<'a>),
     /// To be answered by a pong with the same nonce, where the transport has no pings.
@@ -80,6 +87,8 @@ pub enum Kind {
     Ping = 8,
     /// [`Frame::Pong`].
     Pong = 9,
+    /// [`Frame::Decline`].
+    Decline = 10,
 }
 
 impl<'a> Frame<'a> {
@@ -104,6 +113,13 @@ impl<'a> Frame<'a> {
                 sequence: reader.integer("sequence")?,
                 intents: reader.integer("intents")?,
             },
+            Kind::Decline => {
+                let number = reader.integer("number")?;
+                Self::Decline {
+                    number: NonZero::new(number).ok_or(WireError::IntentZero)?,
+                    detail: Detail::parse(&mut reader)?,
+                }
+            }
             Kind::Ping => Self::Ping {
                 nonce: reader.integer("nonce")?,
             },
@@ -136,6 +152,10 @@ impl<'a> Frame<'a> {
                 put_integer(*sequence, out);
                 put_integer(*intents, out);
             }
+            Self::Decline { number, detail } => {
+                put_integer(number.get(), out);
+                detail.encode(out);
+            }
             Self::Batch(batch) => batch.encode(out),
             Self::Ping { nonce } | Self::Pong { nonce } => put_integer(*nonce, out),
             // They have a head.
@@ -165,6 +185,7 @@ impl<'a> Frame<'a> {
             Self::Batch(_) => Kind::Batch,
             Self::Ping { .. } => Kind::Ping,
             Self::Pong { .. } => Kind::Pong,
+            Self::Decline { .. } => Kind::Decline,
         }
     }
 
@@ -210,6 +231,7 @@ impl Kind {
             7 => Self::Batch,
             8 => Self::Ping,
             9 => Self::Pong,
+            10 => Self::Decline,
             given => return Err(WireError::Kind { given }),
         })
     }

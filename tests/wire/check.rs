@@ -174,7 +174,7 @@ impl<'a> Input<'a> {
 
 /// Hands on the frame that the input describes, and the rest of the input.
 fn with_frame<T>(input: &mut Input<'_>, then: impl FnOnce(Frame<'_>, &mut Input<'_>) -> T) -> T {
-    let frame = match input.byte() % 9 {
+    let frame = match input.byte() % 10 {
         0 => Frame::Hello(Hello {
             session: (input.byte() & 1 == 1).then(|| SessionId::new(input.array())),
             last_seen: input.number(),
@@ -221,6 +221,10 @@ fn with_frame<T>(input: &mut Input<'_>, then: impl FnOnce(Frame<'_>, &mut Input<
             assert!(batch.parts().eq(parts.iter().map(Vec::as_slice)));
             return then(frame, input);
         }
+        7 => Frame::Decline {
+            number: NonZero::new(input.number()).unwrap_or(NonZero::<u64>::MIN),
+            detail: Detail::new(input.text(20)),
+        },
         _ => input.message(),
     };
     then(frame, input)

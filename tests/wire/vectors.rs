@@ -124,6 +124,10 @@ impl<'a> Meaning<'a> {
             "ping" => Frame::Ping {
                 nonce: self.number("nonce"),
             },
+            "decline" => Frame::Decline {
+                number: NonZero::new(self.number("number")).expect("from 1"),
+                detail: Detail::new(self.0.split_once("detail=").expect("a detail").1),
+            },
             "pong" => Frame::Pong {
                 nonce: self.number("nonce"),
             },
@@ -189,6 +193,9 @@ fn describe(frame: Frame<'_>) -> String {
         }
         Frame::Ping { nonce } => format!("ping nonce={nonce}"),
         Frame::Pong { nonce } => format!("pong nonce={nonce}"),
+        Frame::Decline { number, detail } => {
+            format!("decline number={number} detail={}", detail.as_str())
+        }
     }
 }
 
@@ -212,7 +219,7 @@ fn valid_vectors_both_ways() {
         assert_eq!(frame.to_vec(), bytes, "{meaning}");
         kinds.insert(frame.kind());
     }
-    assert_eq!(kinds.len(), 9, "kinds without a vector: {kinds:?}");
+    assert_eq!(kinds.len(), 10, "kinds without a vector: {kinds:?}");
 }
 
 #[test]
@@ -261,7 +268,7 @@ fn the_document_quotes_the_vectors() {
 #[test]
 fn errors_in_words() {
     for (bytes, words) in [
-        ("0a", "no frame begins with 10: kinds are 1 to 9"),
+        ("0b", "no frame begins with 11: kinds are 1 to 10"),
         (
             "01 474554",
             "a hello with 47 45 54 instead of 72 64 6c (\"rdl\") is of another protocol",

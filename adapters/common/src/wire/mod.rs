@@ -84,6 +84,9 @@ impl Wire {
             Frame::Ack { sequence, intents } if self.welcomed => {
                 heard.push(Heard::Acked(Ack::Through { sequence, intents }));
             }
+            Frame::Decline { number, .. } if self.welcomed => {
+                heard.push(Heard::IntentRefused(number.get()));
+            }
             Frame::Batch(batch) => {
                 let before = heard.len();
                 if let Err(wrong) = self.hear_batch(&message, batch, heard) {

@@ -178,6 +178,19 @@ fn expected_frame() -> Vec<u8> {
 }
 
 #[test]
+fn a_declined_intent_is_refused() {
+    let mut wire = welcomed();
+    let decline = Frame::Decline {
+        number: std::num::NonZero::new(7).unwrap(),
+        detail: redial::wire::Detail::new("full"),
+    };
+    assert_eq!(hear(&mut wire, decline), [Heard::IntentRefused(7)]);
+    let mut wire = Wire::new();
+    let early = hear(&mut wire, decline);
+    assert!(matches!(early[..], [Heard::Refused(_)]), "{early:?}");
+}
+
+#[test]
 fn heartbeats_are_the_transports_unless_asked_for() {
     let mut wire = welcomed();
     assert_eq!(Protocol::<Vec<u8>>::ping(&mut wire, 7), None);
