@@ -314,3 +314,35 @@ fn what_breaks_a_rule_is_refused_with_all_that_was_in_it() {
     );
     assert_eq!(rejected.carryover, bad);
 }
+
+#[test]
+fn what_a_store_may_have_forgotten_the_peer_may_have_seen() {
+    // A log that lost its end: its last sequence is 2, and numbers went on from 1,000.
+    let mut carryover = Carryover::default();
+    carryover.session = Some(SessionId::new([7; 16]));
+    (carryover.accepted, carryover.sequences) = (1_000, 1_000);
+    let carried = |id| Carried {
+        id: MessageId::from_number(id),
+        sequence: Some(id),
+        tries: 1,
+        resent: false,
+        ttl: None,
+        payload: "x",
+    };
+    carryover.messages = vec![carried(1), carried(2)];
+    let now = Instant::ORIGIN;
+    let mut link = Link::revive(config(OnFresh::Report), rng(), now, carryover, AWAY).unwrap();
+    let epoch = open(&mut link, now);
+    link.hello(epoch).unwrap();
+    let outcome = link.welcome(now, epoch, &welcome(true, 9));
+    assert!(
+        matches!(outcome, Some(Resumption::Resumed { .. })),
+        "{outcome:?}"
+    );
+    let fates: Vec<_> = std::iter::from_fn(|| link.poll_fate())
+        .map(|f| f.outcome)
+        .collect();
+    assert_eq!(fates, [Outcome::Acked, Outcome::Acked]);
+    link.send(now, "next", acked()).unwrap();
+    assert_eq!(write(&mut link, now, epoch), [("next", Some(1_001), false)]);
+}

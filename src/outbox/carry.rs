@@ -42,8 +42,14 @@ impl<P: Payload> Outbox<P> {
         for message in messages {
             outbox.take_over(now, message, away);
         }
-        let settled = outbox.first_sequence().saturating_sub(1);
-        outbox.sent = outbox.sent.max(settled);
+        // Whatever lies before the first message that certainly was not written may have been: a
+        // store that has lost its end leaves room for what it may have forgotten.
+        let mut waiting = outbox.entries.iter().skip(outbox.held);
+        let first = waiting.find(|entry| entry.is_acknowledged());
+        outbox.sent = match first {
+            Some(entry) => entry.sequence.saturating_sub(1),
+            None => outbox.sequences,
+        };
         outbox
     }
 
@@ -70,7 +76,6 @@ impl<P: Payload> Outbox<P> {
         };
         self.live_bytes = self.live_bytes.saturating_add(size);
         if entry.is_held() {
-            self.sent = self.sent.max(entry.sequence);
             self.held_bytes = self.held_bytes.saturating_add(size);
             self.held += 1;
         } else {
