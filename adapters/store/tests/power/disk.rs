@@ -28,8 +28,8 @@ struct Content {
 struct World {
     log: Option<Content>,
     draft: Option<Content>,
-    /// What the name meant, until the directory is synced.
-    before: Option<Option<Content>>,
+    /// What the name has meant since the directory was last synced, other than now.
+    before: Vec<Option<Content>>,
     aside: Vec<Vec<u8>>,
     operations: usize,
     /// The operation in whose midst everything ends.
@@ -84,8 +84,8 @@ impl SimDisk {
     pub(crate) fn survivors(&self, end: End) -> Vec<Option<Vec<u8>>> {
         let world = self.0.borrow();
         let mut named = vec![world.log.clone()];
-        if let (End::Power, Some(before)) = (end, &world.before) {
-            named.push(before.clone());
+        if end == End::Power {
+            named.extend(world.before.iter().cloned());
         }
         let mut found = Vec::new();
         for content in named {
@@ -195,7 +195,7 @@ impl Disk for SimDisk {
         world.operate()?;
         let draft = world.draft.take();
         let old = std::mem::replace(&mut world.log, draft);
-        world.before.get_or_insert(old);
+        world.before.push(old);
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl Disk for SimDisk {
         let mut world = self.0.borrow_mut();
         world.operate()?;
         if !world.lies.sync_dir {
-            world.before = None;
+            world.before.clear();
         }
         Ok(())
     }

@@ -78,76 +78,21 @@ pub(crate) fn live(
     for _ in 0..steps {
         let state = life.states.last().expect("one").clone();
         let payload = payload(&mut rng);
-        let below = |rng: &mut Seeded, end: u64| if end == 0 { 0 } else { rng.next_u64() % end };
-        let record = match rng.next_u64() % 20 {
-            0..=6 => Record::Accepted {
-                id: MessageId::from_number(state.accepted + 1),
-                sequence: (rng.next_u64() % 4 != 0).then_some(state.sequences + 1),
-                ttl: None,
-                payload: &payload,
-            },
-            7..=9 if !state.messages.is_empty() => {
-                let from = below(&mut rng, state.messages.len() as u64);
-                let from = if rng.next_u64() % 3 == 0 { from } else { 0 };
-                let to = from + below(&mut rng, state.messages.len() as u64 - from);
-                let id = |at: u64| state.messages[usize::try_from(at).expect("small")].id;
-                Record::Settled {
-                    first: MessageId::from_number(id(from)),
-                    last: MessageId::from_number(id(to)),
+        let Some(record) = choose(&mut rng, &state, &life.written, &payload) else {
+            // Time passes, and a driver commits when it was told to.
+            let until = life.now + Duration::from_millis(rng.next_u64() % 40);
+            while let Some(due) = log.next_sync().filter(|due| *due <= until) {
+                life.now = due;
+                if !commit(&mut log, &mut life) {
+                    return life;
                 }
             }
-            10 => {
-                let name = u8::try_from(rng.next_u64() % 3).expect("small");
-                Record::Session {
-                    session: (name > 0).then_some(SessionId::new([name; 16])),
-                    server: (name > 0).then_some(ServerId::new([name + 7; 16])),
-                }
-            }
-            11..=12 => Record::Received {
-                sequence: state.received.0 + 1,
-                intents: state.received.1 + rng.next_u64() % 2,
-            },
-            13 => Record::Intent {
-                id: rng.next_u64() % 4,
-                number: (rng.next_u64() % 2) * (state.intents + 1),
-                payload: &payload,
-            },
-            14 => Record::Numbered {
-                id: rng.next_u64() % 4,
-                number: state.intents + 1,
-            },
-            15 => Record::Withdrawn {
-                id: rng.next_u64() % 4,
-            },
-            16 if state.up => {
-                up_at = None;
-                Record::Down {
-                    through: life
-                        .written
-                        .iter()
-                        .max()
-                        .map(|id| MessageId::from_number(*id)),
-                }
-            }
-            17 => Record::Resent {
-                through: MessageId::from_number(state.written),
-            },
-            _ if !state.up => Record::Up {
-                epoch: state.epochs + 1,
-            },
-            _ => {
-                // Time passes, and a driver commits when it was told to.
-                let until = life.now + Duration::from_millis(rng.next_u64() % 40);
-                while let Some(due) = log.next_sync().filter(|due| *due <= until) {
-                    life.now = due;
-                    if !commit(&mut log, &mut life) {
-                        return life;
-                    }
-                }
-                life.now = until;
-                continue;
-            }
+            life.now = until;
+            continue;
         };
+        if matches!(record, Record::Down { .. }) {
+            up_at = None;
+        }
         match log.append(&record) {
             Ok(ticket) => {
                 let mut state = state;
@@ -186,6 +131,71 @@ pub(crate) fn live(
     life
 }
 
+/// What happens next to a link in this state; `None` for nothing but time.
+fn choose<'a>(
+    rng: &mut Seeded,
+    state: &State,
+    written: &[u64],
+    payload: &'a Vec<u8>,
+) -> Option<Record<'a, Vec<u8>>> {
+    Some(match rng.next_u64() % 20 {
+        0..=6 => Record::Accepted {
+            id: MessageId::from_number(state.accepted + 1),
+            sequence: (rng.next_u64() % 4 != 0).then_some(state.sequences + 1),
+            ttl: None,
+            payload,
+        },
+        7..=9 if !state.messages.is_empty() => {
+            let live = state.messages.len();
+            let any = below(rng, live);
+            let from = if rng.next_u64() % 3 == 0 { any } else { 0 };
+            let to = from + below(rng, live - from);
+            let id = |at: usize| MessageId::from_number(state.messages[at].id);
+            Record::Settled {
+                first: id(from),
+                last: id(to),
+            }
+        }
+        10 => {
+            let name = below(rng, 3).to_le_bytes()[0];
+            Record::Session {
+                session: (name > 0).then_some(SessionId::new([name; 16])),
+                server: (name > 0).then_some(ServerId::new([name + 7; 16])),
+            }
+        }
+        11..=12 => Record::Received {
+            sequence: state.received.0 + 1,
+            intents: state.received.1 + rng.next_u64() % 2,
+        },
+        13 => Record::Intent {
+            id: rng.next_u64() % 4,
+            number: (rng.next_u64() % 2) * (state.intents + 1),
+            payload,
+        },
+        14 => Record::Numbered {
+            id: rng.next_u64() % 4,
+            number: state.intents + 1,
+        },
+        15 => Record::Withdrawn {
+            id: rng.next_u64() % 4,
+        },
+        16 if state.up => Record::Down {
+            through: written.iter().max().copied().map(MessageId::from_number),
+        },
+        17 => Record::Resent {
+            through: MessageId::from_number(state.written),
+        },
+        _ if !state.up => Record::Up {
+            epoch: state.epochs + 1,
+        },
+        _ => return None,
+    })
+}
+
+fn below(rng: &mut Seeded, end: usize) -> usize {
+    usize::try_from(rng.next_u64() % end as u64).expect("small")
+}
+
 fn commit(log: &mut Log<Vec<u8>, SimDisk>, life: &mut Life) -> bool {
     match log.commit(life.now) {
         Ok(progress) => {
@@ -197,6 +207,6 @@ fn commit(log: &mut Log<Vec<u8>, SimDisk>, life: &mut Life) -> bool {
 }
 
 fn payload(rng: &mut Seeded) -> Vec<u8> {
-    let len = usize::try_from(rng.next_u64() % 60).expect("small");
+    let len = below(rng, 60);
     (0..len).map(|_| rng.next_u64().to_le_bytes()[0]).collect()
 }

@@ -1,5 +1,6 @@
 //! The naive reference: what each record means, kept after each.
 
+use redial::MessageId;
 use redial::session::{ServerId, SessionId};
 use redial_store::Record;
 
@@ -81,7 +82,7 @@ impl State {
             }
             Record::Down { through } => {
                 self.up = false;
-                self.written = self.written.max(through.map_or(0, |id| id.number()));
+                self.written = self.written.max(through.map_or(0, MessageId::number));
             }
             Record::Resent { through } => self.resent = self.resent.max(through.number()),
             _ => unreachable!("no other record is appended"),
