@@ -62,7 +62,7 @@ pub trait Disk {
     ///
     /// # Errors
     ///
-    /// The file is still the old one.
+    /// The name still stands for the old file, or already for the new one.
     fn publish(&mut self) -> io::Result<()>;
 
     /// Returns when the change of names is safe from a power cut.

@@ -19,8 +19,7 @@ pub struct FileDisk {
     path: PathBuf,
     file: Option<File>,
     draft: Option<File>,
-    /// Held as long as it is open.
-    _lock: File,
+    lock: File,
 }
 
 impl FileDisk {
@@ -52,7 +51,7 @@ impl FileDisk {
             path,
             file,
             draft: None,
-            _lock: lock,
+            lock,
         })
     }
 
@@ -116,6 +115,8 @@ impl Disk for FileDisk {
 
     fn publish(&mut self) -> io::Result<()> {
         let draft = self.draft.take().ok_or_else(missing)?;
+        // Some systems don't replace a file that is open.
+        self.file = None;
         fs::rename(beside(&self.path, ".new"), &self.path)?;
         self.file = Some(draft);
         Ok(())
@@ -148,6 +149,14 @@ impl Disk for FileDisk {
         file.sync_all()?;
         self.sync_dir()?;
         Ok(path)
+    }
+}
+
+impl Drop for FileDisk {
+    fn drop(&mut self) {
+        // Closing is not enough: a child that another thread is starting holds a copy for a
+        // moment. Nothing can be done where it fails, and the end of the process does it.
+        let _ = FileExt::unlock(&self.lock);
     }
 }
 

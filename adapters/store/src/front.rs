@@ -8,6 +8,7 @@ use redial::MessageId;
 
 use crate::bytes::put_u32;
 use crate::error::{Failure, Refusal};
+use crate::format::FRAME;
 use crate::ledger::{Ledger, framed};
 use crate::options::Options;
 use crate::record::{Raw, Record};
@@ -182,8 +183,9 @@ impl Front {
 
     /// Whether a message whose body has `len` bytes fits behind `waiting` bytes.
     fn room(&self, waiting: usize, len: usize) -> Result<(), Refusal> {
-        let limit = self.options.max_bytes;
-        let size = u32::try_from(len).map_or(u64::MAX, framed);
+        // The length of a record has 32 bits.
+        let limit = self.options.max_bytes.min(framed(u32::MAX));
+        let size = (len as u64).saturating_add(FRAME as u64);
         if size > limit {
             return Err(Refusal::TooLarge { size, limit });
         }

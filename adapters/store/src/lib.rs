@@ -21,6 +21,8 @@
 //!    acknowledge it to the peer when that is stored.
 //! 5. [`close`](Store::close) at the end.
 //!
+//! What a [`Recovery`] holds is in the log already, and is not appended again.
+//!
 //! A file that is put back from a backup can't be told from the latest one, and its numbers have
 //! been used since: don't.
 //!
