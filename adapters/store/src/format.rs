@@ -10,12 +10,12 @@
 //!
 //! | at | bytes | what |
 //! | --- | --- | --- |
-//! | 0 | 8 | `89 72 64 6c 0d 0a 1a 0a`: not text, and telling where a transfer took it for text |
+//! | 0 | 8 | `89 72 64 6c 0d 0a 1a 0a`, which no transfer as text leaves whole |
 //! | 8 | 4 | version of the format: 1. A reader refuses what is newer |
 //! | 12 | 4 | encoding of payloads, [`Stored::FORMAT`](crate::Stored::FORMAT) |
 //! | 16 | 8 | when the log was begun, in milliseconds since 1970; 0 if no clock was set |
 //! | 24 | 8 | generation: 1, and one more with each rewrite |
-//! | 32 | 1 | flags: 1 a connection was up; 2 there is a session; 4 there is a server; 8 the boot is known |
+//! | 32 | 1 | flags: 1 a connection was up, 2 with session, 4 with server, 8 with boot |
 //! | 33 | 1 | policy of sync: 0 never, 1 every so often, 2 each |
 //! | 34 | 6 | zero |
 //! | 40 | 16 | the boot of the machine under which this was written (Linux: `boot_id`) |
@@ -36,9 +36,11 @@
 //! | at | bytes | what |
 //! | --- | --- | --- |
 //! | 0 | 4 | n, the length of the body, at least 1 |
-//! | 4 | 4 | checksum of: bytes 16 to 31 of the head, the record's place in the file (8 bytes), the length (4 bytes) |
-//! | 8 | 4 | checksum of: bytes 16 to 31 of the head, the record's place in the file (8 bytes), the body |
+//! | 4 | 4 | checksum of the seed and the length (4 bytes) |
+//! | 8 | 4 | checksum of the seed and the body |
 //! | 12 | n | body |
+//!
+//! The seed is bytes 16 to 31 of the head, then the record's place in the file (8 bytes).
 //!
 //! The length has a checksum of its own so that a record which the file's end cuts off can be
 //! told from one whose length is damaged. Place and generation are in the checksums so that no
@@ -46,11 +48,13 @@
 //!
 //! # Body
 //!
-//! The first byte is the kind. `id` is the number of a message.
+//! The first byte is the kind. `id` is the number of a message. What stands in brackets is there
+//! where its flag is set. An expiry is the deadline in milliseconds since 1970 and the whole time
+//! to live in milliseconds, 8 bytes each.
 //!
 //! | kind | what | bytes behind it |
 //! | --- | --- | --- |
-//! | 1 | accepted | flags (1: with sequence, 2: with time to live), id 8, \[sequence 8\], \[deadline in ms since 1970 8, time to live in ms 8\], payload |
+//! | 1 | accepted | flags (1 sequence, 2 expiry), id 8, \[sequence 8\], \[expiry 16\], payload |
 //! | 2 | settled | first id 8, last id 8 |
 //! | 3 | session | flags (1: session, 2: server), session 16, server 16 |
 //! | 4 | received | sequence 8, intents 8 |

@@ -1,8 +1,9 @@
 //! What the records of a log come to: which messages and intents live, where they stand, and
 //! the numbers of the link.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
+use redial::MessageId;
 use redial::session::{ServerId, SessionId};
 
 use crate::format::FRAME;
@@ -72,10 +73,7 @@ pub(crate) struct OutOfOrder;
 pub(crate) struct Ledger {
     pub(crate) numbers: Numbers,
     messages: VecDeque<Entry>,
-    /// By the order in which they were raised.
     standing: BTreeMap<u64, Stand>,
-    order: HashMap<u64, u64>,
-    raised: u64,
     live: u64,
     /// What the next accepted message must be above: its id and its sequence.
     above: (u64, u64),
@@ -122,9 +120,6 @@ impl Ledger {
                 self.numbers.received_intents = intents;
             }
             Raw::Intent { id, number, .. } => {
-                let order = self.order.get(&id).copied().unwrap_or(self.raised);
-                self.raised = self.raised.saturating_add(1);
-                self.order.insert(id, order);
                 let stand = Stand {
                     id,
                     number,
@@ -132,28 +127,28 @@ impl Ledger {
                     len,
                 };
                 self.live = self.live.saturating_add(framed(len));
-                if let Some(old) = self.standing.insert(order, stand) {
-                    self.live = self.live.saturating_sub(framed(old.len));
-                }
+                let old = self.standing.insert(id, stand);
+                self.bury(old);
             }
             Raw::Numbered { id, number } => {
-                let order = self.order.get(&id);
-                if let Some(stand) = order.and_then(|order| self.standing.get_mut(order)) {
+                if let Some(stand) = self.standing.get_mut(&id) {
                     stand.number = number;
                 }
             }
             Raw::Withdrawn { id } => {
-                let order = self.order.remove(&id);
-                if let Some(old) = order.and_then(|order| self.standing.remove(&order)) {
-                    self.live = self.live.saturating_sub(framed(old.len));
-                }
+                let old = self.standing.remove(&id);
+                self.bury(old);
             }
             Raw::Up { .. } => self.numbers.up = true,
             Raw::Down { through } => {
                 self.numbers.up = false;
+                let through = self.message(through);
                 self.numbers.written = self.numbers.written.max(through);
             }
-            Raw::Resent { through } => self.numbers.resent = self.numbers.resent.max(through),
+            Raw::Resent { through } => {
+                let through = self.message(through);
+                self.numbers.resent = self.numbers.resent.max(through);
+            }
             Raw::Clean => {}
         }
         Ok(())
@@ -178,9 +173,12 @@ impl Ledger {
     pub(crate) fn check(&self, raw: &Raw<'_>) -> Result<(), OutOfOrder> {
         let fits = match *raw {
             Raw::Accepted { id, sequence, .. } => {
-                id > self.above.0 && sequence.is_none_or(|sequence| sequence > self.above.1)
+                id > self.above.0
+                    && !is_intent(id)
+                    && sequence.is_none_or(|sequence| sequence > self.above.1)
             }
             Raw::Settled { first, last } => first <= last && last <= self.numbers.accepted,
+            Raw::Intent { id, .. } => id > 0 && !is_intent(id),
             _ => true,
         };
         if fits { Ok(()) } else { Err(OutOfOrder) }
@@ -201,6 +199,21 @@ impl Ledger {
         self.live
     }
 
+    /// The last message that this name covers: an intent's name covers none.
+    fn message(&self, through: u64) -> u64 {
+        if is_intent(through) {
+            0
+        } else {
+            through.min(self.numbers.accepted)
+        }
+    }
+
+    /// What stood does not live any more.
+    fn bury(&mut self, old: Option<Stand>) {
+        let bytes = old.map_or(0, |old| framed(old.len));
+        self.live = self.live.saturating_sub(bytes);
+    }
+
     fn settle(&mut self, first: u64, last: u64) {
         let from = self.messages.partition_point(|entry| entry.id < first);
         let to = self.messages.partition_point(|entry| entry.id <= last);
@@ -208,6 +221,11 @@ impl Ledger {
         let bytes = settled.map(|entry| framed(entry.len)).sum();
         self.live = self.live.saturating_sub(bytes);
     }
+}
+
+/// Whether this names the writing of an intent, which shares its numbers with messages.
+fn is_intent(id: u64) -> bool {
+    MessageId::from_number(id).intent().is_some()
 }
 
 /// The length of a record whose body has this length.

@@ -1,9 +1,9 @@
 //! A durable log of a [`redial`] link: its messages and its session, on disk.
 //!
 //! A driver appends to it what happens to its link, as [`Record`]s; after a crash
-//! [`Store::open`] gives the [`Carryover`](redial::Carryover) from which the link goes on. What was reported as
-//! stored is there, as far as the [`SyncPolicy`] promises, whatever was torn, cut or damaged;
-//! what was cut off is told, and kept where it was more than a torn end.
+//! [`Store::open`] gives the [`Carryover`](redial::Carryover) from which the link goes on. What was
+//! reported as stored is there, as far as the [`SyncPolicy`] promises, whatever was torn; what was
+//! cut off is told, and kept where it was more than a torn end.
 //!
 //! What lives here: the file, its thread, and what comes out of it. What may not: any decision
 //! about a link or a connection, and any runtime.
@@ -16,7 +16,8 @@
 //! 2. Append [`Up`](Record::Up) when messages may flow, and write none before it is stored: the
 //!    log must not say of a message that was written that it was not. Write none that is not
 //!    stored itself; the callback tells ([`Event::Stored`](redial::Event::Stored)).
-//! 3. Append [`Down`](Record::Down) when the connection has ended, and [`Settled`](Record::Settled) when fates are known.
+//! 3. Append [`Down`](Record::Down) when the connection has ended, and
+//!    [`Settled`](Record::Settled) when fates are known.
 //! 4. Append [`Received`](Record::Received) when the application has what came in, and
 //!    acknowledge it to the peer when that is stored.
 //! 5. [`close`](Store::close) at the end.

@@ -50,7 +50,8 @@ pub enum Record<'a, P> {
         /// The last intent, 0 for none.
         intents: u64,
     },
-    /// An intent stands. One that stands already under this id is replaced, in its place.
+    /// An intent stands. One that stands already under this id is replaced. Ids are from 1, and
+    /// their order is that of the intents.
     Intent {
         /// Its name, for the application.
         id: u64,
@@ -79,7 +80,7 @@ pub enum Record<'a, P> {
     },
     /// The connection has ended: what is above this message was certainly not written.
     Down {
-        /// The last message that was written in any connection; `None` for none.
+        /// The last message, not intent, that was written in any connection; `None` for none.
         through: Option<MessageId>,
     },
     /// Messages up to this one were written in a session that is gone, and are sent again.

@@ -18,7 +18,8 @@ use crate::stored::Stored;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Recovery<P> {
-    /// What a link goes on with.
+    /// What a link goes on with, by [`Link::revive`](redial::Link::revive). Its times to live are
+    /// what is left now, so the link was `away` for no time.
     pub carryover: Carryover<P>,
     /// What was found.
     pub report: Report,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redial::MessageId;
 use redial::session::{ServerId, SessionId};
 use redial_store::{
-    Log, OpenError, Options, Record, Recovery, STRIDE, SyncPolicy, Why, format, recover,
+    Log, OpenError, Options, Record, Recovery, Refusal, STRIDE, SyncPolicy, Why, format, recover,
 };
 
 use crate::disk::{Lies, SimDisk};
@@ -206,6 +206,77 @@ fn a_record_of_another_place_or_file_is_none() {
     copied.extend_from_slice(first);
     let cut = read(&copied).expect("a log").report.cut.expect("a cut");
     assert_eq!((cut.why, cut.at), (Why::Broken, file.len() as u64));
+    // The same place in the file's next generation.
+    let disk = SimDisk::holding(Some(file.clone()), None, Lies::default());
+    let next = Log::<Vec<u8>, _>::over(disk.clone(), &options(SyncPolicy::Each));
+    drop(next.expect("a log"));
+    let mut rewritten = disk.file().expect("a file");
+    rewritten.truncate(format::HEAD);
+    rewritten.extend_from_slice(first);
+    let cut = read(&rewritten).expect("a log").report.cut;
+    assert_eq!(cut.map(|cut| cut.why), Some(Why::Broken));
+}
+
+#[test]
+fn numbers_behind_the_damage_are_passed_however_high() {
+    let disk = SimDisk::holding(None, None, Lies::default());
+    let (mut log, _) = Log::over(disk.clone(), &options(SyncPolicy::Each)).expect("a log");
+    for number in [1, 1 << 40] {
+        log.append(&Record::Accepted {
+            id: MessageId::from_number(number),
+            sequence: Some(number + 1),
+            ttl: None,
+            payload: &vec![7],
+        })
+        .expect("room");
+    }
+    log.append(&Record::Numbered {
+        id: 1,
+        number: 1 << 41,
+    })
+    .expect("a log");
+    log.commit(Duration::ZERO).expect("a disk");
+    let mut file = disk.file().expect("a file");
+    file[format::HEAD + format::FRAME] ^= 1;
+    let carryover = read(&file).expect("a log").carryover;
+    assert!(carryover.accepted > (1 << 40) + STRIDE);
+    assert!(carryover.sequences > (1 << 40) + STRIDE);
+    assert!(carryover.intents > (1 << 41) + STRIDE);
+}
+
+#[test]
+fn a_name_is_never_given_twice_though_its_message_is_gone() {
+    let disk = SimDisk::holding(None, None, Lies::default());
+    let options = options(SyncPolicy::Each);
+    let open = || {
+        Log::<Vec<u8>, _>::over(disk.clone(), &options)
+            .expect("a log")
+            .0
+    };
+    let payload = vec![1];
+    let accepted = |id: u64, sequence: Option<u64>| Record::Accepted {
+        id: MessageId::from_number(id),
+        sequence,
+        ttl: None,
+        payload: &payload,
+    };
+    let mut log = open();
+    log.append(&accepted(4, Some(9))).expect("room");
+    log.append(&Record::Settled {
+        first: MessageId::from_number(4),
+        last: MessageId::from_number(4),
+    })
+    .expect("it was accepted");
+    log.close(Duration::ZERO).expect("a disk");
+    let mut log = open();
+    for (id, sequence) in [(4, None), (4, Some(10)), (5, Some(9)), (1 << 63 | 5, None)] {
+        let refused = log.append(&accepted(id, sequence));
+        assert!(
+            matches!(refused, Err(Refusal::OutOfOrder)),
+            "{id} {sequence:?}"
+        );
+    }
+    log.append(&accepted(5, Some(10))).expect("it is new");
 }
 
 #[test]

@@ -168,16 +168,16 @@ fn choose<'a>(
             intents: state.received.1 + rng.next_u64() % 2,
         },
         13 => Record::Intent {
-            id: rng.next_u64() % 4,
+            id: 1 + rng.next_u64() % 4,
             number: (rng.next_u64() % 2) * (state.intents + 1),
             payload,
         },
         14 => Record::Numbered {
-            id: rng.next_u64() % 4,
+            id: 1 + rng.next_u64() % 4,
             number: state.intents + 1,
         },
         15 => Record::Withdrawn {
-            id: rng.next_u64() % 4,
+            id: 1 + rng.next_u64() % 4,
         },
         16 if state.up => Record::Down {
             through: written.iter().max().copied().map(MessageId::from_number),

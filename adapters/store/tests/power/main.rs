@@ -36,6 +36,9 @@ fn check(life: &Life, promised: u64, recovery: &Recovery<Vec<u8>>) -> Result<(),
     {
         return Err(format!("a crash was taken for damage: {report:?}"));
     }
+    if let Err(error) = carryover.check() {
+        return Err(format!("no link would go on from this: {error}"));
+    }
     let from = usize::try_from(promised).expect("small");
     let fits = |state: &State| {
         let messages = carryover

@@ -68,6 +68,7 @@ impl State {
                     Some(stand) => *stand = (id, number, payload.clone()),
                     None => self.standing.push((id, number, payload.clone())),
                 }
+                self.standing.sort_unstable_by_key(|it| it.0);
             }
             Record::Numbered { id, number } => {
                 self.intents = self.intents.max(number);
