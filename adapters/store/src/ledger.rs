@@ -142,11 +142,12 @@ impl Ledger {
             Raw::Up { .. } => self.numbers.up = true,
             Raw::Down { through } => {
                 self.numbers.up = false;
-                let through = self.message(through);
+                // No more than there is, should it name something else.
+                let through = through.min(self.numbers.accepted);
                 self.numbers.written = self.numbers.written.max(through);
             }
             Raw::Resent { through } => {
-                let through = self.message(through);
+                let through = through.min(self.numbers.accepted);
                 self.numbers.resent = self.numbers.resent.max(through);
             }
             Raw::Clean => {}
@@ -197,15 +198,6 @@ impl Ledger {
     /// The bytes of all that lives, as records.
     pub(crate) const fn live(&self) -> u64 {
         self.live
-    }
-
-    /// The last message that this name covers: an intent's name covers none.
-    fn message(&self, through: u64) -> u64 {
-        if is_intent(through) {
-            0
-        } else {
-            through.min(self.numbers.accepted)
-        }
     }
 
     /// What stood does not live any more.

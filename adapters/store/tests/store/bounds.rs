@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use redial::MessageId;
+use redial::session::SessionId;
 use redial_store::{Log, Options, Record, Refusal, SyncPolicy};
 
 use crate::{Bench, accepted, hear, until};
@@ -89,13 +90,33 @@ fn what_waits_says_the_latest_when_it_is_written() {
             })
             .unwrap();
     }
+    // What is received in another session begins anew.
+    let session = Some(SessionId::new([1; 16]));
+    store
+        .append(&Record::Session {
+            session,
+            server: None,
+        })
+        .unwrap();
+    for sequence in 1..=3 {
+        store
+            .append(&Record::Received {
+                sequence,
+                intents: 0,
+            })
+            .unwrap();
+    }
     bench.reins.hang(false);
     store.close().unwrap();
     let (_, recovery) = Log::<Vec<u8>>::open(bench.path(), &Options::default()).unwrap();
     let ids = recovery.carryover.messages.iter().map(|it| it.id.number());
     assert_eq!(ids.collect::<Vec<_>>(), [4, 7, 8, 9]);
-    assert_eq!(recovery.carryover.received, 60);
-    assert_eq!(recovery.carryover.received_intents, 6);
+    // Nine messages, three runs of fates, one record of what was received in each session, the
+    // session, the end.
+    assert_eq!(recovery.report.records, 9 + 3 + 2 + 1 + 1);
+    assert_eq!(recovery.carryover.session, session);
+    assert_eq!(recovery.carryover.received, 3);
+    assert_eq!(recovery.carryover.received_intents, 0);
 }
 
 #[test]

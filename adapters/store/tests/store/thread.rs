@@ -110,6 +110,8 @@ fn a_failure_is_told_once_and_nothing_is_stored_after_it() {
     let third = store.append(&accepted(3, &vec![1]));
     assert!(matches!(third, Err(Refusal::Failed(_))), "{third:?}");
     assert!(matches!(store.admit(&vec![]), Err(Refusal::Failed(_))));
+    let more = told.recv_timeout(Duration::from_millis(100));
+    assert!(matches!(more, Err(RecvTimeoutError::Timeout)), "{more:?}");
     // Its messages are this process's as long as the store lives.
     let held = FileDisk::open(bench.path());
     assert!(matches!(held, Err(OpenError::Held { .. })), "{held:?}");
