@@ -79,7 +79,9 @@ fn sound_records_that_cannot_be_are_cut_off() {
     let short: &[u8] = &[2, 1];
     let long: &[u8] = &[11, 0];
     let flags: &[u8] = &[1, 128, 0, 0, 0, 0, 0, 0, 0, 9];
-    for body in [unknown, &twice, &back, short, long, flags] {
+    let mut nameless = vec![5];
+    nameless.extend([0; 16]);
+    for body in [unknown, &twice, &back, short, long, flags, &nameless] {
         let file = File::new().record(&accepted(2, 2, b"two"));
         let sound = file.0.len() as u64;
         let recovery = file.record(body).read();

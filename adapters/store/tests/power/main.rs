@@ -276,8 +276,16 @@ fn numbers_never_run_further_than_a_jump_without_a_sync() {
         log.append(&record).expect("room");
         log.commit(Duration::ZERO).expect("a disk");
     };
-    for number in [STRIDE - 1, STRIDE, 3 * STRIDE, 3 * STRIDE + 1] {
+    // A write alone, or a write and a sync.
+    for (number, operations) in [
+        (STRIDE - 1, 1),
+        (STRIDE, 2),
+        (3 * STRIDE, 2),
+        (3 * STRIDE + 1, 1),
+    ] {
+        let before = disk.operations();
         append(&mut log, number);
+        assert_eq!(disk.operations() - before, operations, "{number}");
         for file in disk.survivors(End::Power) {
             let found = SimDisk::holding(file, None, Lies::default());
             let recovery = reopen(found, SyncPolicy::Never, 2).expect("a sound disk");
