@@ -16,6 +16,7 @@ mod entry;
 mod limits;
 mod message;
 mod queue;
+mod rebase;
 mod room;
 mod settle;
 

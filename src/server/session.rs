@@ -1,5 +1,7 @@
 //! The server's half of a session.
 
+use core::time::Duration;
+
 use crate::action::Action;
 use crate::epoch::Epoch;
 use crate::event::{Ack, Command, Event};
@@ -30,6 +32,10 @@ use super::settings::Settings;
 ///
 /// A session ends when its client has been away for longer than the window, or by `Disconnect`;
 /// then [`is_over`](Self::is_over), and every message has a fate.
+///
+/// To survive a restart of the server it is written down: what was received before the next
+/// `SendAck` is carried out, together with what the application makes of it, and what was
+/// committed before it is written to the connection. [`restored`](Self::restored) brings it back.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Session<P> {
@@ -127,6 +133,29 @@ impl<P: Payload> Session<P> {
         let epoch = session.attach();
         let welcome = session.welcome(server, false);
         (session, epoch, welcome)
+    }
+
+    /// A session that was written down goes on in another process: `away` has passed since, and
+    /// `now` is a time of the new one's clock.
+    ///
+    /// No connection is attached, and the window begins anew, at `now`: a server that was away
+    /// gives its clients all of it. What was to be acknowledged is kept and replayed. At most
+    /// once, nobody knows what became of a message that was committed and not flushed. Times to
+    /// live have run on while the server was away.
+    #[must_use]
+    pub fn restored(mut self, now: Instant, away: Duration) -> Self {
+        self.outbox.lose();
+        self.outbox.rebase(self.now, now, away);
+        self.inbox.lose();
+        self.now = now;
+        self.epoch = None;
+        self.abort = None;
+        self.close = None;
+        self.flush = false;
+        if !self.over {
+            self.expires = now + self.settings.window;
+        }
+        self
     }
 
     /// The session goes on, on the new connection that said `hello`. An old connection that is
