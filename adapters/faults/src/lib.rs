@@ -4,6 +4,8 @@
 //!   pass, refuse, swallow, stall, pace, cut.
 //! - [`Server`] is a WebSocket server with one [`Behaviour`] per connection, which counts
 //!   everything that it sees; [`FramedServer`] is the same for length-prefixed TCP.
+//! - `sessions::SessionServer` (feature `sessions`) keeps sessions with its clients, over
+//!   connections and, on disk, over restarts.
 //! - [`Ledger`] accounts for numbered messages: which arrived, twice, or not at all.
 //!
 //! Everything listens on loopback, runs on one thread each, and ends when it is dropped. A call
@@ -21,6 +23,8 @@ mod ledger;
 mod net;
 mod proxy;
 mod server;
+#[cfg(feature = "sessions")]
+pub mod sessions;
 mod tally;
 #[cfg(feature = "tls")]
 mod tls;

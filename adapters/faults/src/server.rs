@@ -24,8 +24,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "sessions")]
+pub(crate) use channel::{Channel, Stop};
 pub use request::Request;
 pub(crate) use stream::Security;
+#[cfg(feature = "sessions")]
+pub(crate) use stream::Stream;
 
 /// How the bytes of a connection become messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,14 +15,14 @@ const READ: usize = 32 * 1024;
 const LONGEST: usize = 64 << 20;
 
 /// A connection on which messages flow.
-pub(super) enum Channel {
+pub(crate) enum Channel {
     WebSocket(Box<WebSocket<Stream>>),
     Framed(Box<Framed>),
 }
 
 /// Why there is no message, or no room for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stop {
+pub(crate) enum Stop {
     /// Not now; the socket will say when.
     Blocked,
     /// The closing handshake is done.
@@ -33,26 +33,35 @@ pub(super) enum Stop {
 
 impl Channel {
     /// Begins with `tail`, the bytes that came after the request.
-    pub(super) fn new(framing: Framing, stream: Stream, tail: Vec<u8>) -> Self {
+    pub(crate) fn new(framing: Framing, stream: Stream, tail: Vec<u8>) -> Self {
         match framing {
             Framing::WebSocket => {
-                let config = WebSocketConfig::default().read_buffer_size(READ);
-                let socket =
-                    WebSocket::from_partially_read(stream, tail, Role::Server, Some(config));
+                let config = Some(Self::config());
+                let socket = WebSocket::from_partially_read(stream, tail, Role::Server, config);
                 Self::WebSocket(Box::new(socket))
             }
-            Framing::LengthPrefix => Self::Framed(Box::new(Framed {
-                stream,
-                input: tail,
-                start: 0,
-                closed: false,
-                output: Vec::new(),
-            })),
+            Framing::LengthPrefix => Self::framed(stream, tail),
         }
     }
 
+    /// Frames with their length before them, beginning with `tail`.
+    pub(crate) fn framed(stream: Stream, tail: Vec<u8>) -> Self {
+        Self::Framed(Box::new(Framed {
+            stream,
+            input: tail,
+            start: 0,
+            closed: false,
+            output: Vec::new(),
+        }))
+    }
+
+    /// How a WebSocket is read.
+    pub(crate) fn config() -> WebSocketConfig {
+        WebSocketConfig::default().read_buffer_size(READ)
+    }
+
     /// Takes the next message.
-    pub(super) fn read(&mut self) -> Result<Message, Stop> {
+    pub(crate) fn read(&mut self) -> Result<Message, Stop> {
         match self {
             Self::WebSocket(socket) => socket.read().map_err(stop),
             Self::Framed(framed) => framed.read(),
@@ -60,7 +69,7 @@ impl Channel {
     }
 
     /// Puts a message behind those that wait to be written; [`Stop::Blocked`] means that it waits.
-    pub(super) fn write(&mut self, message: Message) -> Result<(), Stop> {
+    pub(crate) fn write(&mut self, message: Message) -> Result<(), Stop> {
         match self {
             Self::WebSocket(socket) => socket.write(message).map_err(stop),
             Self::Framed(framed) => match &message {
@@ -76,7 +85,7 @@ impl Channel {
     }
 
     /// Writes all that waits.
-    pub(super) fn flush(&mut self) -> Result<(), Stop> {
+    pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         match self {
             Self::WebSocket(socket) => socket.flush().map_err(stop),
             Self::Framed(framed) => framed.flush().map_err(|e| broken(&e)),
@@ -84,7 +93,7 @@ impl Channel {
     }
 
     /// Sends a close frame; false where no answer to it comes, and a FIN is to follow at once.
-    pub(super) fn close(&mut self, code: u16, reason: String) -> bool {
+    pub(crate) fn close(&mut self, code: u16, reason: String) -> bool {
         let socket = match self {
             Self::WebSocket(socket) => socket,
             Self::Framed(framed) => {
@@ -103,14 +112,14 @@ impl Channel {
         true
     }
 
-    pub(super) fn stream(&self) -> &Stream {
+    pub(crate) fn stream(&self) -> &Stream {
         match self {
             Self::WebSocket(socket) => socket.get_ref(),
             Self::Framed(framed) => &framed.stream,
         }
     }
 
-    pub(super) fn into_stream(self) -> Stream {
+    pub(crate) fn into_stream(self) -> Stream {
         match self {
             Self::WebSocket(socket) => socket.into_inner(),
             Self::Framed(framed) => framed.stream,
@@ -152,7 +161,7 @@ mod tag {
 }
 
 /// Frames with their length before them.
-pub(super) struct Framed {
+pub(crate) struct Framed {
     stream: Stream,
     input: Vec<u8>,
     // What lies before it in `input` has been taken.

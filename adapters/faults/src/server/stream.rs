@@ -35,7 +35,7 @@ impl Security {
 
 /// A connection's bytes.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Plain(TcpStream),
     #[cfg(feature = "tls")]
     Tls(Box<rustls::StreamOwned<rustls::ServerConnection, TcpStream>>),
@@ -43,7 +43,7 @@ pub(super) enum Stream {
 
 impl Stream {
     /// The socket below.
-    pub(super) fn tcp(&self) -> &TcpStream {
+    pub(crate) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
             #[cfg(feature = "tls")]
