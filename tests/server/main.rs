@@ -1,0 +1,3 @@
+//! The server's half of a session, alone.
+
+mod restored;
