@@ -9,13 +9,13 @@ use redial::rng::{Seed, Seeded};
 use redial::{Command, Config, Event, Link};
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
-use redial_adapter::{Failure, Handshake, LONGEST, with_ready_deadline};
+use redial_adapter::{Failure, Handshake, LONGEST, Protocol, with_ready_deadline};
 #[cfg(feature = "tungstenite")]
 use redial_adapter::{RequestError, Target};
 
 use crate::clock::Clock;
 use crate::dial::Answer;
-use crate::driver::{Driver, Settings, Source, Transport, WAKER};
+use crate::driver::{self, Driver, Settings, Source, WAKER};
 use crate::greet::Greeter;
 use crate::handle::Handle;
 use crate::incoming::Incoming;
@@ -25,14 +25,16 @@ use crate::request::HTTP;
 use crate::request::Request;
 use crate::resolve::Resolver;
 use crate::shared::Shared;
+use crate::talk::Talk;
 use crate::wire::{Sizes, Wire};
 
 /// A link to be: how it dials and what it holds. Each method says its default.
 #[must_use]
-pub struct Builder<P: Protocol> {
+pub struct Builder<T: Transport> {
     request: Request,
     provider: Option<Asked>,
-    handshake: Option<Greeter<P::Message>>,
+    handshake: Option<Greeter<T::Message>>,
+    protocol: Option<Box<dyn Protocol<T::Message>>>,
     config: Config,
     seed: Option<Seed>,
     sizes: Sizes,
@@ -42,12 +44,12 @@ pub struct Builder<P: Protocol> {
     health: Option<Target>,
     #[cfg(feature = "rustls")]
     tls: Option<Arc<rustls::ClientConfig>>,
-    protocol: PhantomData<P>,
+    transport: PhantomData<T>,
 }
 
-/// A protocol that this crate speaks; see [`websocket`](crate::websocket) and [`tcp`](crate::tcp).
-#[expect(private_bounds, reason = "protocols are this crate's own")]
-pub trait Protocol: Sealed {
+/// A transport that this crate has; see [`websocket`](crate::websocket) and [`tcp`](crate::tcp).
+#[expect(private_bounds, reason = "transports are this crate's own")]
+pub trait Transport: Sealed {
     /// What is sent and received.
     type Message: redial::Payload + Send + 'static;
 }
@@ -67,7 +69,7 @@ impl Sealed for WebSocket {
 }
 
 #[cfg(feature = "tungstenite")]
-impl Protocol for WebSocket {
+impl Transport for WebSocket {
     type Message = redial_adapter::Message;
 }
 
@@ -79,11 +81,11 @@ impl Sealed for Tcp {
     type Wire = crate::framed::Framed;
 }
 
-impl Protocol for Tcp {
+impl Transport for Tcp {
     type Message = Vec<u8>;
 }
 
-impl<P: Protocol> Builder<P> {
+impl<T: Transport> Builder<T> {
     pub(crate) fn new(request: Request) -> Self {
         Self {
             request,
@@ -101,14 +103,16 @@ impl<P: Protocol> Builder<P> {
             health: None,
             #[cfg(feature = "rustls")]
             tls: None,
-            protocol: PhantomData,
+            protocol: None,
+            transport: PhantomData,
         }
     }
 
     /// The link's configuration. Default [`Config::default`].
     ///
     /// Two settings have no use here: `dialling` (nobody is asked, every dial is permitted) and,
-    /// without a [`handshake`](Self::handshake), `ready_deadline` (ready follows opened at once).
+    /// without a [`handshake`](Self::handshake) or a [`protocol`](Self::protocol),
+    /// `ready_deadline` (ready follows opened at once).
     pub fn config(mut self, config: Config) -> Self {
         self.config = config;
         self
@@ -139,8 +143,20 @@ impl<P: Protocol> Builder<P> {
     /// It is called on the link's thread, so it must not wait. It is under the configuration's
     /// [`ready_deadline`](redial::config::Builder::ready_deadline); where that has none, under one
     /// as long as its [`connect_deadline`](redial::config::Builder::connect_deadline).
-    pub fn handshake(mut self, handshake: impl Handshake<P::Message>) -> Self {
+    pub fn handshake(mut self, handshake: impl Handshake<T::Message>) -> Self {
         self.handshake = Some(Box::new(handshake));
+        self
+    }
+
+    /// What the link and its peer understand each other by: the sequences and acknowledgements of
+    /// a session, heartbeats of its own, a handshake. Default none: messages go as they are.
+    ///
+    /// A link whose configuration has a [session](redial::config::Builder::session) needs one.
+    /// Where there is a [`handshake`](Self::handshake) too, that is over before the protocol
+    /// begins on a connection. The protocol's own handshake is under the same deadline. A limit
+    /// of the length of messages is for what the protocol makes of them.
+    pub fn protocol(mut self, protocol: impl Protocol<T::Message>) -> Self {
+        self.protocol = Some(Box::new(protocol));
         self
     }
 
@@ -211,18 +227,24 @@ impl Builder<WebSocket> {
     }
 }
 
-#[expect(private_bounds, reason = "protocols are this crate's own")]
-impl<P: Protocol> Builder<P>
+#[expect(private_bounds, reason = "transports are this crate's own")]
+impl<T: Transport> Builder<T>
 where
-    <P as Sealed>::Wire: Wire<Message = P::Message>,
+    <T as Sealed>::Wire: Wire<Message = T::Message>,
 {
     /// Starts the link, on a thread of its own.
     ///
     /// # Errors
     ///
-    /// When the system has no poller, thread or randomness for it. What the network does is no
-    /// error here: it is in the link's status.
-    pub fn spawn(self) -> io::Result<Ends<P::Message>> {
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) when the configuration has a session and no
+    /// [`protocol`](Self::protocol) was given that could carry it. Otherwise when the system has
+    /// no poller, thread or randomness for it. What the network does is no error here: it is in
+    /// the link's status.
+    pub fn spawn(self) -> io::Result<Ends<T::Message>> {
+        if self.config.session().is_some() && self.protocol.is_none() {
+            let missing = "the configuration has a session, and there is no protocol to carry it";
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, missing));
+        }
         let seed = match self.seed {
             Some(seed) => seed,
             None => random_seed()?,
@@ -233,7 +255,7 @@ where
         } else {
             self.config
         };
-        let config = if self.handshake.is_some() {
+        let config = if self.handshake.is_some() || self.protocol.is_some() {
             with_ready_deadline(config)
         } else {
             config
@@ -254,7 +276,7 @@ where
                 })?)
             }
         };
-        let driver = Driver::<P::Wire> {
+        let driver = Driver::<T::Wire> {
             shared: Arc::clone(&shared),
             poll,
             source,
@@ -272,7 +294,8 @@ where
             },
             resolver: Resolver::default(),
             handshake: self.handshake,
-            transport: Transport::None,
+            talk: self.protocol.map(Talk::new),
+            transport: driver::Transport::None,
             tokens: WAKER.0,
             batch: Vec::new(),
         };
@@ -287,7 +310,7 @@ where
     }
 }
 
-impl<P: Protocol> std::fmt::Debug for Builder<P> {
+impl<T: Transport> std::fmt::Debug for Builder<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Builder")
             .field("request", &self.request)

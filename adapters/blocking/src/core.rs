@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use redial::outbox::RefusedReason;
 use redial::rng::Seeded;
 use redial::{
-    Action, Epoch, Event, Fate, Instant, Link, MessageId, Outcome, Payload, Phase, Refused,
-    SendOptions,
+    Action, Epoch, Event, Fate, Instant, IntentId, Link, MessageId, Outcome, Payload, Phase,
+    Refused, SendOptions,
 };
 
 use crate::dial::Answer;
 use crate::error::Ended;
+use crate::inbox::{Inbox, Notice};
 
 /// What lies under the lock.
 pub(crate) struct Core<M> {
@@ -39,19 +40,6 @@ pub(crate) enum Sleep {
     Until(Option<Instant>),
 }
 
-/// Messages that came in and were not yet taken.
-pub(crate) struct Inbox<M> {
-    pub(crate) messages: VecDeque<M>,
-    bytes: usize,
-    limit: usize,
-    byte_limit: usize,
-    pub(crate) readers: usize,
-    /// Nobody will take them: they are thrown away.
-    pub(crate) deaf: bool,
-    /// The thread reads no more until there is room.
-    pub(crate) paused: bool,
-}
-
 /// Where fates go.
 struct Fates<M> {
     /// How many receivers there are.
@@ -74,15 +62,7 @@ impl<M: Payload> Core<M> {
             applied: 0,
             sleep: Sleep::No,
             waiters: 0,
-            inbox: Inbox {
-                messages: VecDeque::new(),
-                bytes: 0,
-                limit,
-                byte_limit,
-                readers: 0,
-                deaf: false,
-                paused: false,
-            },
+            inbox: Inbox::new(limit, byte_limit),
             fates: Fates {
                 subscribers: 0,
                 drains: 0,
@@ -121,6 +101,15 @@ impl<M: Payload> Core<M> {
         }
     }
 
+    /// The protocol's handshake is done, without a word of a session.
+    pub(crate) fn ready(&mut self, now: Instant, epoch: Epoch) {
+        self.handle(now, Event::Ready(epoch));
+        let told = self.link.config().session().is_some() && self.link.state().is_up(epoch);
+        if let Some(resumption) = self.link.status().resumption.filter(|_| told) {
+            self.inbox.tell(Notice::Session(resumption));
+        }
+    }
+
     /// The end of an attempt or connection.
     pub(crate) fn ended(&mut self, now: Instant, epoch: Epoch, ended: Ended) {
         self.detail = Some(ended.detail);
@@ -140,6 +129,16 @@ impl<M: Payload> Core<M> {
         let sent = self.link.send(now, payload, options);
         self.collect();
         sent
+    }
+
+    pub(crate) fn declare(&mut self, now: Instant, payload: M) -> Result<IntentId, Refused<M>> {
+        if self.gone {
+            let reason = RefusedReason::Closed;
+            return Err(Refused { reason, payload });
+        }
+        let declared = self.link.declare(now, payload);
+        self.collect();
+        declared
     }
 
     /// Whether the link would take a message if there is room.
@@ -211,48 +210,5 @@ impl<M: Payload> Core<M> {
 
     pub(crate) fn discarded_fates(&self) -> u64 {
         self.fates.discarded
-    }
-}
-
-impl<M: Payload> Inbox<M> {
-    /// Throws everything away, also what is still to come.
-    pub(crate) fn deafen(&mut self) {
-        self.deaf = true;
-        self.messages = VecDeque::new();
-        self.bytes = 0;
-    }
-
-    /// How many messages may be read now.
-    pub(crate) fn room(&self) -> usize {
-        if self.deaf {
-            usize::MAX
-        } else if self.bytes >= self.byte_limit {
-            0
-        } else {
-            self.limit.saturating_sub(self.messages.len())
-        }
-    }
-
-    /// How many bytes may be read before the next look.
-    pub(crate) fn byte_room(&self) -> usize {
-        self.byte_limit.saturating_sub(self.bytes)
-    }
-
-    pub(crate) fn push(&mut self, message: M) {
-        if !self.deaf {
-            self.bytes = self.bytes.saturating_add(message.size());
-            self.messages.push_back(message);
-        }
-    }
-
-    pub(crate) fn take(&mut self) -> Option<M> {
-        let message = self.messages.pop_front()?;
-        self.bytes = self.bytes.saturating_sub(message.size());
-        Some(message)
-    }
-
-    /// Whether a pause of reading may end: half of the room is free again.
-    pub(crate) fn is_low(&self) -> bool {
-        self.deaf || self.messages.len() <= self.limit / 2 && self.bytes <= self.byte_limit / 2
     }
 }

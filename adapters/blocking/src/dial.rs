@@ -203,7 +203,8 @@ impl<W: Wire> Driver<W> {
             }
             Step::Open(wire) => {
                 let (epoch, opening) = (dial.epoch, dial.opening);
-                self.transport = Transport::Open(Box::new(Connection::new(epoch, token, wire)));
+                self.transport =
+                    Transport::Open(Box::new(Connection::new(epoch, opening, token, wire)));
                 self.opened(opening);
             }
         }

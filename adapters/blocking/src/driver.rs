@@ -24,6 +24,7 @@ use crate::provider::{Attempt, Provider};
 use crate::request::Request;
 use crate::resolve::Resolver;
 use crate::shared::Shared;
+use crate::talk::Talk;
 use crate::traffic::Connection;
 use crate::wire::{Inbound, Sizes, Wire};
 
@@ -57,6 +58,8 @@ pub(crate) struct Driver<W: Wire> {
     pub(crate) resolver: Resolver,
     /// What is said on each new connection, if anything.
     pub(crate) handshake: Option<Greeter<W::Message>>,
+    /// What the peer and the link understand each other by, if it is not the transport alone.
+    pub(crate) talk: Option<Talk<W::Message>>,
     pub(crate) transport: Transport<W>,
     pub(crate) tokens: usize,
     pub(crate) batch: Vec<Inbound<W::Message>>,
@@ -171,35 +174,66 @@ impl<W: Wire> Driver<W> {
 
     /// Carries out every action, and those that follow from them.
     fn act(&mut self) {
-        while let Some(action) = self.shared.with(|core, _| core.actions.pop_front()) {
-            match action {
-                Action::Changed(change) => log(change),
-                Action::Abort(epoch) if self.is(epoch) => drop(self.take_transport()),
-                Action::Close(epoch) => self.put(epoch, |open| {
-                    open.closing = true;
-                    open.wire.close()
-                }),
-                Action::AnswerPing(epoch) => self.put(epoch, |open| open.wire.pong()),
-                Action::SendPing { epoch, nonce } => self.put(epoch, |open| {
-                    open.pinged = true;
-                    open.wire.ping(nonce)
-                }),
-                Action::Flush(epoch) if self.is(epoch) => self.write(),
-                // There is nobody else to ask here.
-                Action::WantDial(epoch) => self.feed(Event::Permit(epoch)),
-                Action::Preflight { epoch, .. } => {
-                    let number = self.shared.read(|core| core.link.status().attempt);
-                    self.begin(epoch, true, number, false);
-                }
-                Action::Connect {
-                    epoch,
-                    attempt,
-                    refresh,
-                    ..
-                } => self.begin(epoch, false, attempt, refresh),
-                // Of a connection that has ended.
-                _ => {}
+        loop {
+            while let Some(action) = self.shared.with(|core, _| core.actions.pop_front()) {
+                self.carry_out(action);
             }
+            // One acknowledgement stands for all of this turn.
+            match &self.transport {
+                Transport::Open(open) if open.owes() => self.write(),
+                _ => return,
+            }
+        }
+    }
+
+    fn carry_out(&mut self, action: Action) {
+        match action {
+            Action::Changed(change) => log(change),
+            Action::Abort(epoch) if self.is(epoch) => drop(self.take_transport()),
+            Action::Close(epoch) => self.put(epoch, |open, talk| {
+                if let Some(talk) = talk {
+                    open.pay(talk)?;
+                }
+                open.closing = true;
+                open.wire.close()
+            }),
+            Action::AnswerPing(epoch) => self.put(epoch, |open, talk| {
+                open.asked = talk.is_some();
+                if open.asked { Ok(()) } else { open.wire.pong() }
+            }),
+            Action::SendPing { epoch, nonce } => self.put(epoch, |open, talk| {
+                open.pinged = true;
+                match talk.and_then(|talk| talk.protocol.ping(nonce)) {
+                    Some(ping) => open.say(&ping),
+                    None => open.wire.ping(nonce),
+                }
+            }),
+            Action::SendAck {
+                epoch,
+                sequence,
+                intents,
+            } => {
+                if let Transport::Open(open) = &mut self.transport {
+                    if open.epoch == epoch && !open.closing {
+                        open.ack = Some((sequence, intents));
+                    }
+                }
+            }
+            Action::Flush(epoch) if self.is(epoch) => self.write(),
+            // There is nobody else to ask here.
+            Action::WantDial(epoch) => self.feed(Event::Permit(epoch)),
+            Action::Preflight { epoch, .. } => {
+                let number = self.shared.read(|core| core.link.status().attempt);
+                self.begin(epoch, true, number, false);
+            }
+            Action::Connect {
+                epoch,
+                attempt,
+                refresh,
+                ..
+            } => self.begin(epoch, false, attempt, refresh),
+            // Of a connection that has ended.
+            _ => {}
         }
     }
 

@@ -84,6 +84,10 @@ impl Wire for Framed {
         Ok(true)
     }
 
+    fn longest(&self) -> usize {
+        self.sizes.outgoing
+    }
+
     fn pending(&self) -> usize {
         self.output.len() - self.written
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant as Moment};
 
+use redial::session::{ServerId, SessionId};
 use redial::{
-    Command, Event, Fate, Hint, Instant, MessageId, Payload, Phase, Refused, SendOptions, Stats,
-    Status,
+    Command, Event, Fate, Hint, Instant, IntentId, MessageId, Payload, Phase, Refused, SendOptions,
+    Stats, Status,
 };
 
 use crate::shared::Shared;
@@ -70,6 +71,37 @@ impl<M: Payload> Handle<M> {
     ) -> Result<MessageId, Refused<M>> {
         let options = SendOptions::new();
         self.shared.send(message.into(), options, Some(timeout))
+    }
+
+    /// Declares an intent, such as a subscription: it is written once in each session, ahead of
+    /// messages, until it is taken back by [`withdraw`](Self::withdraw).
+    ///
+    /// It waits for a connection as a message does, and outlives them. In a resumed session it is
+    /// not written again; one that the peer refuses is tried again by a schedule of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the payload: the link has no session, drains or has ended, or there are
+    /// as many intents as may stand.
+    pub fn declare(&self, intent: impl Into<M>) -> Result<IntentId, Refused<M>> {
+        let intent = intent.into();
+        self.shared.with(|core, now| core.declare(now, intent))
+    }
+
+    /// Takes an intent back: it is not written again. What the peer has made of it is for a
+    /// message to undo. Gives its payload; `None` if it doesn't stand.
+    pub fn withdraw(&self, intent: IntentId) -> Option<M> {
+        self.shared.with(|core, _| core.link.withdraw(intent))
+    }
+
+    /// The session, and the run of the server, as they were last told.
+    pub fn session(&self) -> (Option<SessionId>, Option<ServerId>) {
+        self.shared.read(|core| core.link.session())
+    }
+
+    /// Forgets the session: the next connection begins a fresh one.
+    pub fn forget_session(&self) {
+        self.shared.with(|core, _| core.link.forget_session());
     }
 
     /// What becomes of messages from now on.

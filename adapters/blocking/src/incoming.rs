@@ -5,7 +5,9 @@ use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant as Moment};
 
 use redial::Payload;
+use redial_adapter::Received;
 
+use crate::inbox::Inbox;
 use crate::shared::Shared;
 
 /// The messages that come in, in order, over all connections of the link.
@@ -18,6 +20,10 @@ use crate::shared::Shared;
 /// is noticed once reading goes on.
 ///
 /// Without this receiver, once dropped, messages are counted and thrown away.
+///
+/// Where the link has a session, [`recv_told`](Self::recv_told) and its two siblings also tell,
+/// between messages, what became of the session on each new connection and which messages are
+/// missing. The other methods give messages only, and pass those notices over.
 ///
 /// The methods are those of a receiver of a channel. It counts as disconnected while the link is
 /// closed or has failed and nothing is left to take; after a start there may be messages again.
@@ -32,7 +38,7 @@ impl<M: Payload> Incoming<M> {
     ///
     /// When there is none and the link is closed or has failed.
     pub fn recv(&self) -> Result<M, RecvError> {
-        self.shared.receive(None, true).map_err(|_| RecvError)
+        self.wait(None, Inbox::take).map_err(|_| RecvError)
     }
 
     /// Waits for the next message, for so long.
@@ -41,14 +47,7 @@ impl<M: Payload> Incoming<M> {
     ///
     /// When the time is up, or as [`recv`](Self::recv).
     pub fn recv_timeout(&self, timeout: Duration) -> Result<M, RecvTimeoutError> {
-        let until = Moment::now().checked_add(timeout);
-        self.shared.receive(until, true).map_err(|over| {
-            if over {
-                RecvTimeoutError::Disconnected
-            } else {
-                RecvTimeoutError::Timeout
-            }
-        })
+        self.wait_for(timeout, Inbox::take)
     }
 
     /// The next message, if there is one.
@@ -57,7 +56,61 @@ impl<M: Payload> Incoming<M> {
     ///
     /// When there is none now, or as [`recv`](Self::recv).
     pub fn try_recv(&self) -> Result<M, TryRecvError> {
-        self.shared.receive(None, false).map_err(|over| {
+        self.look(Inbox::take)
+    }
+
+    /// Waits for what comes next, with what is told of the session and of gaps.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv`](Self::recv).
+    pub fn recv_told(&self) -> Result<Received<M>, RecvError> {
+        self.wait(None, Inbox::take_told).map_err(|_| RecvError)
+    }
+
+    /// Waits for what comes next, with what is told of the session and of gaps, for so long.
+    ///
+    /// # Errors
+    ///
+    /// As [`recv_timeout`](Self::recv_timeout).
+    pub fn recv_told_timeout(&self, timeout: Duration) -> Result<Received<M>, RecvTimeoutError> {
+        self.wait_for(timeout, Inbox::take_told)
+    }
+
+    /// What comes next, with what is told of the session and of gaps, if there is something.
+    ///
+    /// # Errors
+    ///
+    /// As [`try_recv`](Self::try_recv).
+    pub fn try_recv_told(&self) -> Result<Received<M>, TryRecvError> {
+        self.look(Inbox::take_told)
+    }
+
+    fn wait<T>(
+        &self,
+        until: Option<Moment>,
+        take: impl Fn(&mut Inbox<M>) -> Option<T>,
+    ) -> Result<T, bool> {
+        self.shared.receive(until, true, take)
+    }
+
+    fn wait_for<T>(
+        &self,
+        timeout: Duration,
+        take: impl Fn(&mut Inbox<M>) -> Option<T>,
+    ) -> Result<T, RecvTimeoutError> {
+        let until = Moment::now().checked_add(timeout);
+        self.wait(until, take).map_err(|over| {
+            if over {
+                RecvTimeoutError::Disconnected
+            } else {
+                RecvTimeoutError::Timeout
+            }
+        })
+    }
+
+    fn look<T>(&self, take: impl Fn(&mut Inbox<M>) -> Option<T>) -> Result<T, TryRecvError> {
+        self.shared.receive(None, false, take).map_err(|over| {
             if over {
                 TryRecvError::Disconnected
             } else {

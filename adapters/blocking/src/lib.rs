@@ -47,17 +47,20 @@ mod core;
 mod dial;
 mod driver;
 mod error;
+mod fill;
 mod framed;
 mod greet;
 mod handle;
 #[cfg(feature = "tungstenite")]
 mod health;
+mod inbox;
 mod incoming;
 mod provider;
 mod request;
 mod resolve;
 mod shared;
 mod stream;
+mod talk;
 mod traffic;
 #[cfg(feature = "tungstenite")]
 mod websocket;
@@ -69,14 +72,16 @@ pub use redial_adapter::rustls;
 
 #[cfg(feature = "tungstenite")]
 pub use self::builder::WebSocket;
-pub use self::builder::{Builder, Ends, Protocol, Tcp};
+pub use self::builder::{Builder, Ends, Tcp, Transport};
 pub use self::handle::{Fates, Handle};
 pub use self::incoming::Incoming;
 pub use self::provider::Attempt;
 pub use self::request::Request;
 #[cfg(feature = "tungstenite")]
 pub use redial_adapter::{Bytes, Message, Utf8Bytes};
-pub use redial_adapter::{Failure, Greeting, Handshake, Opening, RequestError};
+pub use redial_adapter::{
+    Failure, Greeting, Handshake, Heard, Opening, Protocol, Received, RequestError,
+};
 
 /// A link to a WebSocket server, by a URL of the scheme `ws`, or `wss` with the feature `rustls`.
 ///

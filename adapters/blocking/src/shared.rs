@@ -14,6 +14,7 @@ use redial::{Epoch, Event, Instant, Link, MessageId, Payload, Refused, SendOptio
 use crate::clock::Clock;
 use crate::core::{Core, Sleep};
 use crate::dial::Answer;
+use crate::inbox::Inbox;
 
 /// What is shared.
 pub(crate) struct Shared<M> {
@@ -136,15 +137,21 @@ impl<M: Payload> Shared<M> {
         }
     }
 
-    /// Waits for a message: `Ok` with it, or whether none will come (true) or the time is up.
-    pub(crate) fn receive(&self, until: Option<Moment>, block: bool) -> Result<M, bool> {
+    /// Waits until `take` finds something: `Ok` with it, or whether there will be nothing (true)
+    /// or the time is up.
+    pub(crate) fn receive<T>(
+        &self,
+        until: Option<Moment>,
+        block: bool,
+        take: impl Fn(&mut Inbox<M>) -> Option<T>,
+    ) -> Result<T, bool> {
         let mut core = self.lock();
         loop {
-            if let Some(message) = core.inbox.take() {
+            if let Some(taken) = take(&mut core.inbox) {
                 if core.inbox.paused && core.inbox.is_low() {
                     self.wake(&mut core);
                 }
-                return Ok(message);
+                return Ok(taken);
             }
             if core.gone || core.link.phase().is_final() {
                 return Err(true);
@@ -207,7 +214,7 @@ impl<M: Payload> Shared<M> {
             self.changed.notify_all();
         }
         let over = core.link.phase().is_final();
-        if core.inbox.readers > 0 && (over || !core.inbox.messages.is_empty()) {
+        if core.inbox.readers > 0 && (over || !core.inbox.is_empty()) {
             self.arrived.notify_all();
         }
         if let Sleep::Until(until) = core.sleep {

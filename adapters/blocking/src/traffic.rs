@@ -2,16 +2,30 @@
 
 use mio::Token;
 use redial::{Epoch, Event, Frame, Instant, MessageId};
+use redial_adapter::Opening;
 
-use crate::core::Core;
 use crate::driver::{Driver, Transport};
 use crate::error::Ended;
+use crate::talk::Talk;
 use crate::wire::{Inbound, Wire};
 
 /// Messages read before writing and deadlines have their turn.
 pub(crate) const BATCH: usize = 256;
 /// Bytes put before they are written.
 pub(crate) const CHUNK: usize = 32 << 10;
+/// Behind so many bytes nothing is put that the peer makes this end say.
+pub(crate) const CROWDED: usize = 64 << 10;
+
+/// What is heard on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The application's handshake.
+    Greeting,
+    /// The protocol's.
+    Introducing,
+    /// Messages flow.
+    Ready,
+}
 
 /// An open connection.
 #[expect(
@@ -22,8 +36,8 @@ pub(crate) struct Connection<W> {
     pub(crate) epoch: Epoch,
     pub(crate) token: Token,
     pub(crate) wire: W,
-    /// The application's handshake is not done.
-    pub(crate) greeting: bool,
+    pub(crate) opening: Opening,
+    pub(crate) stage: Stage,
     /// The socket may have something to read.
     pub(crate) readable: bool,
     /// Reading stopped as nobody takes what came in.
@@ -35,7 +49,15 @@ pub(crate) struct Connection<W> {
     /// A ping went out and nothing came in since.
     pub(crate) pinged: bool,
     pub(crate) closing: bool,
-    last: Option<MessageId>,
+    /// The peer has pinged, and the protocol's answer was not yet put.
+    pub(crate) asked: bool,
+    /// The acknowledgement that was not yet put: the last sequence and the last intent.
+    pub(crate) ack: Option<(u64, u64)>,
+    /// Bytes that the protocol has said by itself since all was last written.
+    pub(crate) said: usize,
+    /// A batch was too long to be sent: on this connection messages go alone.
+    pub(crate) alone: bool,
+    pub(crate) last: Option<MessageId>,
     sent: u64,
     pub(crate) received: u64,
 }
@@ -43,7 +65,8 @@ pub(crate) struct Connection<W> {
 impl<W: Wire> Driver<W> {
     /// Reads what there is, as far as somebody takes it.
     pub(crate) fn receive(&mut self, now: Instant) {
-        if matches!(&self.transport, Transport::Open(open) if open.greeting) && self.greet(now) {
+        let greeting = |open: &Connection<W>| open.stage != Stage::Ready;
+        if matches!(&self.transport, Transport::Open(open) if greeting(open)) && self.greet(now) {
             return;
         }
         let Transport::Open(open) = &mut self.transport else {
@@ -62,15 +85,23 @@ impl<W: Wire> Driver<W> {
         let Transport::Open(open) = &mut self.transport else {
             return;
         };
-        if !open.readable {
+        if !open.readable || open.said >= CROWDED {
             return;
         }
         let mut bytes = 0;
         let mut messages = 0;
+        let mut taken = 0;
         let mut ended = None;
-        while self.batch.len() < BATCH && messages < room && bytes < byte_room {
+        while taken < BATCH && messages < room && bytes < byte_room {
             match open.wire.next() {
                 Ok(Some(inbound)) => {
+                    taken += 1;
+                    if let Some(talk) = &mut self.talk {
+                        let (count, size) = talk.listen(inbound);
+                        messages += count;
+                        bytes += size;
+                        continue;
+                    }
                     if let Inbound::Message(message) = &inbound {
                         messages += 1;
                         bytes += redial::Payload::size(message);
@@ -94,7 +125,7 @@ impl<W: Wire> Driver<W> {
         let epoch = open.epoch;
         let batch = &mut self.batch;
         self.shared.with(|core, _| {
-            if moved && batch.is_empty() {
+            if moved && taken == 0 {
                 // A part of a long message is a sign of life too.
                 core.handle(now, Event::Frame(epoch, Frame::Part));
             }
@@ -110,6 +141,12 @@ impl<W: Wire> Driver<W> {
                 core.handle(now, Event::Frame(epoch, frame));
             }
         });
+        if self.talk.is_some() && taken > 0 {
+            let told = self.tell(now);
+            if !self.settle(told) {
+                return;
+            }
+        }
         if let Some(ended) = ended {
             self.fail(ended);
         }
@@ -133,12 +170,12 @@ impl<W: Wire> Driver<W> {
     pub(crate) fn put(
         &mut self,
         epoch: Epoch,
-        put: impl FnOnce(&mut Connection<W>) -> Result<(), Ended>,
+        put: impl FnOnce(&mut Connection<W>, Option<&mut Talk<W::Message>>) -> Result<(), Ended>,
     ) {
         match &mut self.transport {
             Transport::Open(open) if open.epoch == epoch => {
                 open.dirty = true;
-                match put(open) {
+                match put(open, self.talk.as_mut()) {
                     Ok(()) => self.write(),
                     Err(ended) => self.broken(ended),
                 }
@@ -156,7 +193,8 @@ impl<W: Wire> Driver<W> {
             if open.blocked {
                 return;
             }
-            let filled = self.shared.with(|core, now| open.fill(core, now));
+            let talk = self.talk.as_mut();
+            let filled = self.shared.with(|core, now| open.fill(core, now, talk));
             if !open.dirty {
                 return;
             }
@@ -165,10 +203,11 @@ impl<W: Wire> Driver<W> {
             let moved = sent.saturating_sub(open.sent);
             open.sent = sent;
             let epoch = open.epoch;
-            let counts = moved > 0 && !open.greeting;
+            let counts = moved > 0 && open.stage == Stage::Ready;
             let through = match flushed {
                 Ok(true) => {
                     open.dirty = false;
+                    open.said = 0;
                     open.last.take()
                 }
                 Ok(false) => {
@@ -203,12 +242,13 @@ impl<W: Wire> Driver<W> {
 }
 
 impl<W: Wire> Connection<W> {
-    pub(crate) fn new(epoch: Epoch, token: Token, wire: W) -> Self {
+    pub(crate) fn new(epoch: Epoch, opening: Opening, token: Token, wire: W) -> Self {
         Self {
             epoch,
             token,
             wire,
-            greeting: false,
+            opening,
+            stage: Stage::Ready,
             // The server may have spoken already, behind its answer.
             readable: true,
             paused: false,
@@ -216,46 +256,13 @@ impl<W: Wire> Connection<W> {
             dirty: false,
             pinged: false,
             closing: false,
+            asked: false,
+            ack: None,
+            said: 0,
+            alone: false,
             last: None,
             sent: 0,
             received: 0,
         }
-    }
-
-    /// Puts messages up to a chunk; it only fills memory, as the lock is held.
-    fn fill(&mut self, core: &mut Core<W::Message>, now: Instant) -> Result<(), Ended> {
-        if self.closing {
-            return Ok(());
-        }
-        let mut rejected = false;
-        let mut result = Ok(());
-        while self.wire.pending() < CHUNK {
-            let Some(outgoing) = core.link.peek(now, self.epoch) else {
-                break;
-            };
-            let id = outgoing.id;
-            match self.wire.put(outgoing.payload) {
-                Ok(true) => {
-                    core.link.commit(now, self.epoch, id);
-                    self.last = Some(id);
-                    self.dirty = true;
-                }
-                Ok(false) => {
-                    core.link.reject(self.epoch, id);
-                    rejected = true;
-                }
-                Err(ended) => {
-                    self.dirty = true;
-                    result = Err(ended);
-                    break;
-                }
-            }
-        }
-        if rejected {
-            // It may have been the last that a drain waited for.
-            core.handle(now, Event::Tick);
-        }
-        core.collect();
-        result
     }
 }

@@ -125,6 +125,10 @@ impl Wire for WebSocket {
         Ok(true)
     }
 
+    fn longest(&self) -> usize {
+        self.outgoing
+    }
+
     fn pending(&self) -> usize {
         self.pending
     }

@@ -63,6 +63,9 @@ pub(crate) trait Wire: Sized + Send + 'static {
     /// It only fills memory: nothing is written before [`flush`](Self::flush).
     fn put(&mut self, message: &Self::Message) -> Result<bool, Ended>;
 
+    /// The longest message that can be put, in bytes.
+    fn longest(&self) -> usize;
+
     /// Bytes put since all was last written.
     fn pending(&self) -> usize;
 
