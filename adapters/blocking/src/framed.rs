@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 
 use redial::Cause;
-use redial_adapter::framed::{CLOSED, DATA_AT, Kind, Parsed, control, data, parse};
+use redial_adapter::framed::{CLOSED, DATA_AT, Kind, MOST, Parsed, control, data, parse};
 
 use crate::error::Ended;
 use crate::request::Request;
@@ -85,7 +85,7 @@ impl Wire for Framed {
     }
 
     fn longest(&self) -> usize {
-        self.sizes.outgoing
+        self.sizes.outgoing.min(MOST)
     }
 
     fn pending(&self) -> usize {

@@ -1,5 +1,7 @@
 //! What the tests share: short deadlines, and a clock that never sleeps.
 
+pub(crate) mod peer;
+
 use std::time::{Duration, Instant};
 
 use redial_blocking::redial::backoff::{Backoff, Jitter, Schedule};

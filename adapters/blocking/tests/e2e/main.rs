@@ -11,6 +11,8 @@ mod handle;
 mod handshake;
 mod health;
 mod outages;
+mod protocol;
 mod provider;
 mod refusals;
+mod sessions;
 mod tls;
