@@ -5,15 +5,17 @@ use std::sync::Arc;
 use std::{io, thread};
 
 use mio::{Poll, Waker};
+use redial::requests::Requests;
 use redial::rng::{Seed, Seeded};
 use redial::{Command, Config, Event, Link};
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
-use redial_adapter::{Failure, Handshake, LONGEST, Protocol, with_ready_deadline};
+use redial_adapter::{Correlate, Failure, Handshake, LONGEST, Protocol, with_ready_deadline};
 #[cfg(feature = "tungstenite")]
 use redial_adapter::{RequestError, Target};
 
 use crate::clock::Clock;
+use crate::desk::Desk;
 use crate::dial::Answer;
 use crate::driver::{self, Driver, Settings, Source, WAKER};
 use crate::greet::Greeter;
@@ -35,6 +37,7 @@ pub struct Builder<T: Transport> {
     provider: Option<Asked>,
     handshake: Option<Greeter<T::Message>>,
     protocol: Option<Box<dyn Protocol<T::Message>>>,
+    desk: Option<Desk<T::Message>>,
     config: Config,
     seed: Option<Seed>,
     sizes: Sizes,
@@ -104,6 +107,7 @@ impl<T: Transport> Builder<T> {
             #[cfg(feature = "rustls")]
             tls: None,
             protocol: None,
+            desk: None,
             transport: PhantomData,
         }
     }
@@ -157,6 +161,17 @@ impl<T: Transport> Builder<T> {
     /// of the length of messages is for what the protocol makes of them.
     pub fn protocol(mut self, protocol: impl Protocol<T::Message>) -> Self {
         self.protocol = Some(Box::new(protocol));
+        self
+    }
+
+    /// How requests find their answers, and how long they wait; for
+    /// [`Handle::request`](crate::Handle::request) only. Default there are none.
+    pub fn requests(
+        mut self,
+        correlate: impl Correlate<T::Message>,
+        requests: Requests<T::Message>,
+    ) -> Self {
+        self.desk = Some(Desk::new(correlate, requests));
         self
     }
 
@@ -265,8 +280,7 @@ where
         let patience = config.detection().map(|(_, loaded)| loaded);
         let clock = Clock::start();
         let link = Link::new(config, Seeded::new(seed, 0));
-        let (messages, bytes) = self.inbox;
-        let shared = Arc::new(Shared::new(link, waker, clock, messages, bytes));
+        let shared = Arc::new(Shared::new(link, waker, clock, self.inbox, self.desk));
         let source = match self.provider {
             None => Source::Fixed(self.request),
             Some(asked) => {

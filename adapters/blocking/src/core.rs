@@ -9,6 +9,7 @@ use redial::{
     Refused, SendOptions,
 };
 
+use crate::desk::{self, Desk};
 use crate::dial::Answer;
 use crate::error::Ended;
 use crate::inbox::{Inbox, Notice};
@@ -26,6 +27,7 @@ pub(crate) struct Core<M> {
     pub(crate) sleep: Sleep,
     pub(crate) waiters: usize,
     pub(crate) inbox: Inbox<M>,
+    pub(crate) desk: Option<Box<Desk<M>>>,
     fates: Fates<M>,
     pub(crate) handles: usize,
     /// The thread has ended.
@@ -53,7 +55,12 @@ struct Fates<M> {
 }
 
 impl<M: Payload> Core<M> {
-    pub(crate) fn new(link: Link<M, Seeded>, limit: usize, byte_limit: usize) -> Self {
+    pub(crate) fn new(
+        link: Link<M, Seeded>,
+        limit: usize,
+        byte_limit: usize,
+        desk: Option<Desk<M>>,
+    ) -> Self {
         Self {
             link,
             actions: VecDeque::new(),
@@ -63,6 +70,7 @@ impl<M: Payload> Core<M> {
             sleep: Sleep::No,
             waiters: 0,
             inbox: Inbox::new(limit, byte_limit),
+            desk: desk.map(Box::new),
             fates: Fates {
                 subscribers: 0,
                 drains: 0,
@@ -80,6 +88,34 @@ impl<M: Payload> Core<M> {
     pub(crate) fn handle(&mut self, now: Instant, event: Event) {
         self.link.handle(now, event);
         self.collect();
+    }
+
+    /// A message of the application came in.
+    pub(crate) fn deliver(&mut self, now: Instant, message: M) {
+        let message = match &mut self.desk {
+            None => Some(message),
+            Some(desk) => desk.sort(now, message),
+        };
+        if let Some(message) = message {
+            self.inbox.push(message);
+        }
+    }
+
+    /// Does what there is to do for requests.
+    pub(crate) fn serve(&mut self, now: Instant) {
+        if let Some(desk) = &mut self.desk {
+            desk.serve(now, &mut self.link, 0);
+            self.collect();
+        }
+    }
+
+    /// When something is due.
+    pub(crate) fn poll_timeout(&self) -> Option<Instant> {
+        let requests = self.desk.as_ref().and_then(|desk| desk.poll_timeout());
+        match (self.link.poll_timeout(), requests) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        }
     }
 
     /// Takes actions and fates out of the link.
@@ -151,13 +187,7 @@ impl<M: Payload> Core<M> {
 
     /// Whether a message fits, or is so large that it never will.
     pub(crate) fn has_room(&self, size: usize) -> bool {
-        let (outbox, limits) = (self.link.outbox(), self.link.config().outbox());
-        let messages = outbox.queued() + outbox.in_flight();
-        let slots = messages + outbox.fates_waiting();
-        let fits = messages < limits.messages
-            && slots < limits.messages.saturating_mul(2)
-            && outbox.bytes().saturating_add(size) <= limits.bytes;
-        fits || size > limits.bytes
+        desk::has_room(&self.link, 0, size)
     }
 
     /// Throws fates away that nobody wants, and gives a drain what is handed back.

@@ -145,6 +145,9 @@ impl<W: Wire> Driver<W> {
                 }
                 core.handle(now, Event::Tick);
             }
+            if let Some(desk) = &mut core.desk {
+                desk.tick(now);
+            }
             core.apply_commands(now);
         });
     }

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvError, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant as Moment};
 
+use redial::requests::RequestOptions;
 use redial::session::{ServerId, SessionId};
 use redial::{
     Command, Event, Fate, Hint, Instant, IntentId, MessageId, Payload, Phase, Refused, SendOptions,
     Stats, Status,
 };
+use redial_adapter::RequestFailed;
 
 use crate::shared::Shared;
 
@@ -71,6 +73,36 @@ impl<M: Payload> Handle<M> {
     ) -> Result<MessageId, Refused<M>> {
         let options = SendOptions::new();
         self.shared.send(message.into(), options, Some(timeout))
+    }
+
+    /// Asks something of the peer, and waits for the answer. Its message is asked again when an
+    /// attempt times out, and on a new connection if need be, so the peer may see it more than
+    /// once, always under the same number.
+    ///
+    /// Only where the builder was given [`requests`](crate::Builder::requests). The answer does
+    /// not go to [`Incoming`](crate::Incoming); but while that is full nothing is read, answers
+    /// neither. Requests go through the queue behind what is there, drop nothing for it, and have
+    /// fates there as any message.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestFailed`], with the message and the reason. It always ends: with the answer, at
+    /// the last deadline, or with the link.
+    pub fn request(&self, message: impl Into<M>) -> Result<M, RequestFailed<M>> {
+        self.request_with(message, RequestOptions::new())
+    }
+
+    /// Asks as [`request`](Self::request) does, with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`request`](Self::request).
+    pub fn request_with(
+        &self,
+        message: impl Into<M>,
+        options: RequestOptions,
+    ) -> Result<M, RequestFailed<M>> {
+        self.shared.request(message.into(), options)
     }
 
     /// Declares an intent, such as a subscription: it is written once in each session, ahead of

@@ -44,6 +44,7 @@
 mod builder;
 mod clock;
 mod core;
+mod desk;
 mod dial;
 mod driver;
 mod error;
@@ -81,7 +82,8 @@ pub use redial_adapter::wire::{Carrier, Wire};
 #[cfg(feature = "tungstenite")]
 pub use redial_adapter::{Bytes, Message, Utf8Bytes};
 pub use redial_adapter::{
-    Failure, Greeting, Handshake, Heard, Opening, Protocol, Received, RequestError,
+    Correlate, Failure, Greeting, Handshake, Heard, Opening, Protocol, Received, RequestError,
+    RequestFailed, RequestFailure,
 };
 
 /// A link to a WebSocket server, by a URL of the scheme `ws`, or `wss` with the feature `rustls`.

@@ -8,11 +8,14 @@ use std::time::{Duration, Instant as Moment};
 
 use mio::Waker;
 use redial::outbox::RefusedReason;
+use redial::requests::RequestOptions;
 use redial::rng::Seeded;
 use redial::{Epoch, Event, Instant, Link, MessageId, Payload, Refused, SendOptions};
+use redial_adapter::{RequestFailed, RequestFailure};
 
 use crate::clock::Clock;
 use crate::core::{Core, Sleep};
+use crate::desk::{Desk, Reply};
 use crate::dial::Answer;
 use crate::inbox::Inbox;
 
@@ -32,11 +35,11 @@ impl<M: Payload> Shared<M> {
         link: Link<M, Seeded>,
         waker: Waker,
         clock: Clock,
-        limit: usize,
-        byte_limit: usize,
+        (limit, byte_limit): (usize, usize),
+        desk: Option<Desk<M>>,
     ) -> Self {
         Self {
-            core: Mutex::new(Core::new(link, limit, byte_limit)),
+            core: Mutex::new(Core::new(link, limit, byte_limit, desk)),
             changed: Condvar::new(),
             arrived: Condvar::new(),
             waker,
@@ -137,6 +140,30 @@ impl<M: Payload> Shared<M> {
         }
     }
 
+    /// Asks something of the peer, and waits for what becomes of it.
+    pub(crate) fn request(&self, message: M, options: RequestOptions) -> Reply<M> {
+        let asked = self.with(|core, now| {
+            let gone = core.gone;
+            match &mut core.desk {
+                Some(_) if gone => Err((RequestFailure::Closed, message)),
+                Some(desk) => Ok(desk.ask(now, message, options)),
+                None => Err((RequestFailure::NoCorrelation, message)),
+            }
+        });
+        let id = match asked {
+            Ok(asked) => asked?,
+            Err((reason, message)) => return Err(RequestFailed::new(reason, false, message)),
+        };
+        // Whatever becomes of the link, a request is settled.
+        let mut core = self.lock();
+        loop {
+            if let Some(reply) = core.desk.as_mut().and_then(|desk| desk.take(id)) {
+                return reply;
+            }
+            core = self.wait_changed(core, None);
+        }
+    }
+
     /// Waits until `take` finds something: `Ok` with it, or whether there will be nothing (true)
     /// or the time is up.
     pub(crate) fn receive<T>(
@@ -188,7 +215,7 @@ impl<M: Payload> Shared<M> {
         if busy {
             return Some(Duration::ZERO);
         }
-        let until = match (core.link.poll_timeout(), timer) {
+        let until = match (core.poll_timeout(), timer) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),
         };
@@ -204,12 +231,18 @@ impl<M: Payload> Shared<M> {
     pub(crate) fn end(&self) {
         let mut core = self.lock();
         core.gone = true;
+        if let Some(desk) = &mut core.desk {
+            desk.close(self.clock.now());
+        }
         drop(core);
         self.changed.notify_all();
         self.arrived.notify_all();
     }
 
     fn settle(&self, mut core: MutexGuard<'_, Core<M>>) {
+        if core.desk.is_some() {
+            core.serve(self.clock.now());
+        }
         if core.waiters > 0 {
             self.changed.notify_all();
         }
@@ -218,7 +251,7 @@ impl<M: Payload> Shared<M> {
             self.arrived.notify_all();
         }
         if let Sleep::Until(until) = core.sleep {
-            let due = core.link.poll_timeout();
+            let due = core.poll_timeout();
             let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
             if sooner || !core.actions.is_empty() {
                 self.wake(&mut core);

@@ -164,16 +164,16 @@ impl<M: Payload> Ear<'_, M> {
     fn message(&mut self, header: Option<Header>, message: M) {
         let core = &mut *self.core;
         let Some(header) = header else {
-            return core.inbox.push(message);
+            return core.deliver(self.now, message);
         };
         match core
             .link
             .receive(self.now, self.epoch, header, message.size())
         {
-            Place::Deliver => core.inbox.push(message),
+            Place::Deliver => core.deliver(self.now, message),
             Place::Gap(gap) => {
                 core.inbox.tell(Notice::Gap(gap));
-                core.inbox.push(message);
+                core.deliver(self.now, message);
             }
             Place::Duplicate | Place::Stale => {}
         }

@@ -132,7 +132,7 @@ impl<W: Wire> Driver<W> {
             for inbound in batch.drain(..) {
                 let frame = match inbound {
                     Inbound::Message(message) => {
-                        core.inbox.push(message);
+                        core.deliver(now, message);
                         Frame::Data
                     }
                     Inbound::Ping => Frame::Ping,

@@ -19,6 +19,7 @@ pub mod health;
 mod message;
 mod protocol;
 mod received;
+mod request_failed;
 #[cfg(feature = "socket2")]
 mod socket;
 mod target;
@@ -51,6 +52,7 @@ pub use self::handshake::{Greeting, Handshake, Opening, with_ready_deadline};
 pub use self::message::{Bytes, Message, Utf8Bytes};
 pub use self::protocol::{Heard, Protocol};
 pub use self::received::Received;
+pub use self::request_failed::{RequestFailed, RequestFailure};
 #[cfg(feature = "socket2")]
 pub use self::socket::tune;
 pub use self::target::{Scheme, Target};

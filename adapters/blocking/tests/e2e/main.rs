@@ -14,5 +14,6 @@ mod outages;
 mod protocol;
 mod provider;
 mod refusals;
+mod requests;
 mod sessions;
 mod tls;
