@@ -8,3 +8,4 @@ mod delivery;
 mod places;
 mod refusals;
 mod restarts;
+mod storm;

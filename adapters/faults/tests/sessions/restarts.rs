@@ -153,6 +153,30 @@ fn what_was_sent_is_known_to_be_sent_after_a_restart() {
     assert!(server.wait_clients(SOON, |c| c[0].fates.acked == 100));
 }
 
+#[test]
+fn a_long_file_is_written_anew_with_all_that_was_got() {
+    let place = Place::new();
+    let server = start(&place);
+    let (mut client, welcome) = Client::hello(&server, NEW);
+    // It is not acknowledged, so that it stands in every record of the file.
+    let large = vec![7; 900_000];
+    server
+        .send(welcome.session, large, SendOptions::new())
+        .unwrap();
+    for number in 1..=40 {
+        client.data(number, &number.to_string());
+        wait_received(&server, number);
+    }
+    let files: Vec<_> = std::fs::read_dir(place.path()).unwrap().collect();
+    let size = files[0].as_ref().unwrap().metadata().unwrap().len();
+    assert!(files.len() == 1 && size < 10_000_000, "{size}");
+    server.restart(Memory::Keep).unwrap();
+    let expected: Vec<_> = (1..=40).map(|n| message(n, &n.to_string())).collect();
+    assert_eq!(seen(&server, welcome.session).got, expected);
+    let (mut client, _) = Client::hello(&server, resume(welcome.session, 0, 41));
+    assert!(matches!(client.heard(), Heard::Data(1, _)));
+}
+
 /// Sends ten messages over a server that crashes in one of its writes, replaying by hand what
 /// it doesn't know; gives how often it went down.
 fn run_through_a_crash(after: u64, torn: usize) -> u64 {
