@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use redial::rng::{Seed, Seeded};
 use redial::{Config, Link};
-use redial_adapter::{Handshake, with_ready_deadline};
+use redial_adapter::{Handshake, Protocol, with_ready_deadline};
 
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
-use crate::engine::{Engine, Greeter, Room, TokioLink};
+use crate::engine::{Engine, Greeter, Room, Speaker, TokioLink};
 use crate::handle::{self, Handle, Incoming};
 use crate::reconnecting::{Options, Reconnecting};
 
@@ -20,6 +20,7 @@ pub struct Builder<C, D: Codec> {
     pub(crate) connector: C,
     pub(crate) codec: D,
     handshake: Option<Greeter<D::Message>>,
+    protocol: Option<Speaker<D::Message>>,
     config: Config,
     seed: Option<Seed>,
     stream: u64,
@@ -40,6 +41,7 @@ where
             connector,
             codec,
             handshake: None,
+            protocol: None,
             config: Config::default(),
             seed: None,
             stream: 0,
@@ -65,9 +67,20 @@ where
     /// It is under the configuration's
     /// [`ready_deadline`](redial::config::Builder::ready_deadline); where that has none, under one
     /// as long as its [`connect_deadline`](redial::config::Builder::connect_deadline). Without a
-    /// handshake here `ready_deadline` has no use: ready follows opened at once.
+    /// handshake or a [`protocol`](Self::protocol) here `ready_deadline` has no use: ready follows
+    /// opened at once.
     pub fn handshake(mut self, handshake: impl Handshake<D::Message>) -> Self {
         self.handshake = Some(Box::new(handshake));
+        self
+    }
+
+    /// What the two ends speak, where it is more than the application's messages: sequences and
+    /// acknowledgements, heartbeats, a handshake of its own. Default nothing.
+    ///
+    /// It begins after the [`handshake`](Self::handshake), if there is one, under the same
+    /// deadline. A configuration with a [`session`](redial::config::Builder::session) needs one.
+    pub fn protocol(mut self, protocol: impl Protocol<D::Message>) -> Self {
+        self.protocol = Some(Box::new(protocol));
         self
     }
 
@@ -117,8 +130,8 @@ where
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime with time, and if the operating system has no randomness for
-    /// a seed.
+    /// Outside of a tokio runtime with time, if the operating system has no randomness for a
+    /// seed, and if the configuration has a session and no [`protocol`](Self::protocol) is given.
     pub fn spawn(self) -> (Handle<D::Message>, Incoming<D::Message>) {
         let (inbox, start) = (self.inbox, self.start);
         let (engine, link, clock) = self.assemble();
@@ -129,8 +142,9 @@ where
     ///
     /// # Panics
     ///
-    /// If the operating system has no randomness for a seed. Polling it panics outside of a
-    /// tokio runtime with time.
+    /// If the operating system has no randomness for a seed, and if the configuration has a
+    /// session and no [`protocol`](Self::protocol) is given. Polling it panics outside of a tokio
+    /// runtime with time.
     pub fn into_stream(self) -> Reconnecting<C, D> {
         let inbox = self.inbox;
         let options = Options {
@@ -144,13 +158,24 @@ where
 
     fn assemble(self) -> (Engine<C, D>, TokioLink<D::Message>, Clock) {
         let rng = Seeded::new(self.seed.unwrap_or_else(random_seed), self.stream);
-        let config = if self.handshake.is_some() {
+        // Nothing would ever be acknowledged: the queue would fill up and stand still.
+        assert!(
+            self.config.session().is_none() || self.protocol.is_some(),
+            "a session needs a protocol that speaks of it: give one to `Builder::protocol`"
+        );
+        let config = if self.handshake.is_some() || self.protocol.is_some() {
             with_ready_deadline(self.config)
         } else {
             self.config
         };
         let clock = Clock::start();
-        let engine = Engine::new(self.connector, self.codec, self.handshake, clock);
+        let engine = Engine::new(
+            self.connector,
+            self.codec,
+            self.handshake,
+            self.protocol,
+            clock,
+        );
         (engine, Link::new(config, rng), clock)
     }
 }

@@ -15,11 +15,26 @@
 //! [`Builder::handshake`]: said anew on each connection, ahead of the queue, unseen by what
 //! receives.
 //!
+//! # Nothing lost, nothing twice
+//!
+//! A configuration with a [session](redial::config::Builder::session) and a [`Protocol`] given to
+//! [`Builder::protocol`] deliver messages with acknowledgement, and replay them on the next
+//! connection. [`Incoming::recv_told`] tells between messages what became of the session, and
+//! what is missing; [`Handle::declare`] keeps subscriptions standing; [`Fates`] tell what was
+//! acknowledged.
+//!
 //! # When the application doesn't read
 //!
 //! What comes in waits in a bounded inbox. When it is full the adapter stops reading, so that
 //! the peer is slowed down by TCP. It can't see pongs then, so it sends no pings and calls
 //! nothing dead until the application reads on.
+//!
+//! It can't see acknowledgements either: what this end has sent stays in its queue, within the
+//! queue's bounds, until the application reads. What is in the inbox is acknowledged all the
+//! same. So two ends that both don't read hold what they have and wait; nothing is lost, nothing
+//! grows, and when either reads, both go on. An application that waits for room in its queue
+//! before it reads on may wait for ever, as with any two ends that only write: read in one task
+//! and send in another.
 
 mod builder;
 mod clock;
@@ -46,7 +61,7 @@ pub use self::reconnecting::{Error, Reconnecting};
 pub use self::websocket::{Message, websocket, websocket_with};
 
 pub use redial;
-pub use redial_adapter::{Greeting, Handshake, Opening};
+pub use redial_adapter::{Greeting, Handshake, Heard, Opening, Protocol, Received};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

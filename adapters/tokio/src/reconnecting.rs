@@ -1,6 +1,5 @@
 //! The inline face: a `Stream` and `Sink` in the place of a transport, without a task or lock.
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,21 +10,22 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use futures_util::{Sink, Stream};
 use redial::{
-    Cause, Command, Event, Fate, Hint, MessageId, Payload, Phase, Refused, SendOptions, Stats,
-    Status,
+    Cause, Command, Event, Fate, Hint, IntentId, MessageId, Payload, Phase, Refused, SendOptions,
+    Stats, Status,
 };
+use redial_adapter::Received;
 
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
-use crate::engine::{Engine, Room, Seat, TokioLink};
+use crate::engine::{Engine, Intake, Room, Seat, TokioLink, is_timeless};
 
 /// A connection that keeps itself alive, as a [`Stream`] of messages and a [`Sink`] for them.
 ///
 /// The stream yields messages over all connections, and ends when the link comes to rest: with
 /// an error where it has failed. It is driven by being polled, so somebody has to await the
 /// stream, or a flush, for anything to happen. Flushing waits until every accepted message was
-/// written, over reconnects if need be; closing the sink drains the link, under the deadline
+/// written, over reconnects if need be, or acknowledged where it is to be; closing the sink drains the link, under the deadline
 /// given to the builder, and then closes in order.
 ///
 /// May be [split](futures_util::StreamExt::split): the halves can live in two tasks.
@@ -33,8 +33,8 @@ pub struct Reconnecting<C, D: Codec> {
     engine: Engine<C, D>,
     owned: Owned<D::Message>,
     clock: Clock,
-    inbox: VecDeque<D::Message>,
-    /// The bytes of payload in `inbox`.
+    intake: Intake<D::Message>,
+    /// The bytes of payload in `intake`.
     held: usize,
     room: Room,
     wakers: Arc<Wakers>,
@@ -120,13 +120,12 @@ where
         options: Options,
     ) -> Self {
         let wakers = Arc::new(Wakers::default());
-        let limits = link.config().outbox();
-        let timeless = limits.ttl.is_none() && limits.pace.is_none();
+        let timeless = is_timeless(link.config().outbox());
         let mut this = Self {
             engine,
             owned: Owned { link, detail: None },
             clock,
-            inbox: VecDeque::new(),
+            intake: Intake::new(),
             held: 0,
             room,
             waker: Waker::from(Arc::clone(&wakers)),
@@ -161,6 +160,39 @@ where
         let sent = self.owned.link.send(now, message, options);
         self.forget_fates();
         sent
+    }
+
+    /// Declares an intent, such as a subscription: it is written once in each session, ahead of
+    /// messages, and again in a fresh one.
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the message and the reason: the configuration has no session, the link
+    /// drains, or as many intents stand as may.
+    pub fn declare(&mut self, message: D::Message) -> Result<IntentId, Refused<D::Message>> {
+        let declared = self.owned.link.declare(self.clock.now(), message);
+        self.wakers.wake_by_ref();
+        declared
+    }
+
+    /// Takes an intent back, with its message, if it stands: it is not written again.
+    pub fn withdraw(&mut self, id: IntentId) -> Option<D::Message> {
+        self.owned.link.withdraw(id)
+    }
+
+    /// What comes next: a message, or what happened to the sequence of messages: a new
+    /// connection with what became of the session, messages of the peer that will not come. All
+    /// of it in the order in which it happened; it ends as the stream does, which yields
+    /// messages only.
+    ///
+    /// Cancel-safe: nothing is lost when the future is dropped.
+    pub async fn recv_told(&mut self) -> Option<Told<D::Message>> {
+        std::future::poll_fn(|cx| self.poll_recv_told(cx)).await
+    }
+
+    /// Polls for what comes next, as [`recv_told`](Self::recv_told).
+    pub fn poll_recv_told(&mut self, cx: &mut Context<'_>) -> Poll<Option<Told<D::Message>>> {
+        self.poll_by(cx, Self::take_told)
     }
 
     /// Is connected from now on. Does nothing where the link already tries.
@@ -213,17 +245,21 @@ where
     /// Does everything that can be done now.
     fn drive(&mut self) {
         let room = Room {
-            messages: self.room.messages.saturating_sub(self.inbox.len()),
+            messages: self
+                .room
+                .messages
+                .saturating_sub(self.intake.messages.len()),
             bytes: self.room.bytes.saturating_sub(self.held),
         };
-        let known = self.inbox.len();
+        let known = self.intake.messages.len();
         let waker = self.waker.clone();
         let cx = &mut Context::from_waker(&waker);
         if self.wakers.stirred.swap(false, Ordering::Acquire) {
             self.engine.stir();
         }
-        self.engine.turn(cx, &mut self.owned, &mut self.inbox, room);
-        for message in self.inbox.iter().skip(known) {
+        self.engine
+            .turn(cx, &mut self.owned, &mut self.intake, room);
+        for message in self.intake.messages.iter().skip(known) {
             self.held = self.held.saturating_add(message.size());
         }
         self.forget_fates();
@@ -231,9 +267,47 @@ where
 
     /// The next message that was read.
     fn take(&mut self) -> Option<D::Message> {
-        let message = self.inbox.pop_front()?;
+        let message = self.intake.next_message()?;
         self.held = self.held.saturating_sub(message.size());
         Some(message)
+    }
+
+    /// The next message or notice.
+    fn take_told(&mut self) -> Option<Received<D::Message>> {
+        let told = self.intake.next()?;
+        if let Received::Message(message) = &told {
+            self.held = self.held.saturating_sub(message.size());
+        }
+        Some(told)
+    }
+
+    /// What is read next, driving the link for it.
+    fn poll_by<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl Fn(&mut Self) -> Option<T>,
+    ) -> Poll<Option<Result<T, Error<D::Message>>>> {
+        if let Some(taken) = take(self) {
+            return Poll::Ready(Some(Ok(taken)));
+        }
+        self.wakers.stream.register(cx.waker());
+        self.drive();
+        if self.has_room() {
+            self.wakers.sink.wake();
+        }
+        if let Some(taken) = take(self) {
+            return Poll::Ready(Some(Ok(taken)));
+        }
+        if !self.owned.link.phase().is_final() {
+            return Poll::Pending;
+        }
+        match self.failed() {
+            Some(error) if !self.told => {
+                self.told = true;
+                Poll::Ready(Some(Err(error)))
+            }
+            _ => Poll::Ready(None),
+        }
     }
 
     /// Throws fates away that nobody will take.
@@ -257,6 +331,9 @@ where
     }
 }
 
+/// What comes in and is told, or why the link has failed.
+type Told<M> = Result<Received<M>, Error<M>>;
+
 /// What a builder says beside the configuration.
 #[derive(Clone, Copy)]
 pub(crate) struct Options {
@@ -275,28 +352,7 @@ where
     type Item = Result<D::Message, Error<D::Message>>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = &mut *self;
-        if let Some(message) = this.take() {
-            return Poll::Ready(Some(Ok(message)));
-        }
-        this.wakers.stream.register(cx.waker());
-        this.drive();
-        if this.has_room() {
-            this.wakers.sink.wake();
-        }
-        if let Some(message) = this.take() {
-            return Poll::Ready(Some(Ok(message)));
-        }
-        if !this.owned.link.phase().is_final() {
-            return Poll::Pending;
-        }
-        match this.failed() {
-            Some(error) if !this.told => {
-                this.told = true;
-                Poll::Ready(Some(Err(error)))
-            }
-            _ => Poll::Ready(None),
-        }
+        self.poll_by(cx, Self::take)
     }
 }
 
@@ -315,7 +371,7 @@ where
         }
         this.wakers.sink.register(cx.waker());
         this.drive();
-        if !this.inbox.is_empty() {
+        if !this.intake.is_empty() {
             this.wakers.stream.wake();
         }
         if this.has_room() || this.owned.link.phase().is_final() {
@@ -336,7 +392,7 @@ where
         let this = &mut *self;
         this.wakers.sink.register(cx.waker());
         this.drive();
-        if !this.inbox.is_empty() || this.owned.link.phase().is_final() {
+        if !this.intake.is_empty() || this.owned.link.phase().is_final() {
             this.wakers.stream.wake();
         }
         if this.owned.link.outbox().is_empty() {
@@ -357,7 +413,7 @@ where
             this.command(Event::Command(drain));
         }
         this.drive();
-        if !this.inbox.is_empty() || this.owned.link.phase().is_final() {
+        if !this.intake.is_empty() || this.owned.link.phase().is_final() {
             this.wakers.stream.wake();
         }
         if this.owned.link.phase().is_final() {

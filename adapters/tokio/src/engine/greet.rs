@@ -1,14 +1,15 @@
 //! The application's handshake, between opened and ready: off the way of everything later.
+//! What it says, and what a protocol says, goes out by the same queue.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Sink;
-use redial::{Cause, Closure, Event, Frame};
+use redial::{Cause, Closure, Event, Frame, Instant};
 use redial_adapter::{Failure, Greeting, Handshake};
 
-use super::line::{Closing, Line};
+use super::intake::Intake;
+use super::line::{Closing, Line, Stage};
 use super::read::{BATCH, next_frame};
 use super::write::Step;
 use super::{Engine, Room, Seat};
@@ -22,7 +23,7 @@ pub(crate) type Greeter<M> = Box<dyn Handshake<M>>;
 pub(super) enum Over {
     /// By the peer or the network.
     Ended(Closure),
-    /// By the handshake.
+    /// By the handshake or the protocol.
     Refused(Failure),
 }
 
@@ -36,7 +37,7 @@ where
     pub(super) fn greet<S: Seat<D::Message>>(&mut self, cx: &mut Context<'_>, seat: &mut S) {
         for _ in 0..BATCH {
             match &self.line {
-                Some(line) if line.greeting && line.hello.is_empty() => {}
+                Some(line) if line.stage == Stage::Greeting && line.says.is_empty() => {}
                 _ => return,
             }
             match self.hear(cx) {
@@ -49,18 +50,21 @@ where
     }
 
     /// After a write has failed before the link was ready: what the peer said before it left.
-    pub(super) fn last_greetings(
+    pub(super) fn last_greetings<S: Seat<D::Message>>(
         &mut self,
         cx: &mut Context<'_>,
-        inbox: &mut VecDeque<D::Message>,
+        now: Instant,
+        seat: &mut S,
+        intake: &mut Intake<D::Message>,
         room: &mut Room,
     ) -> Option<Over> {
         for _ in 0..BATCH {
-            let Some(line) = self.line.as_mut().filter(|line| line.greeting) else {
+            let greeting = |line: &&mut Line<_, _>| line.stage == Stage::Greeting;
+            let Some(line) = self.line.as_mut().filter(greeting) else {
                 // It got ready by what was in flight.
-                return self.last_words(cx, inbox, room).map(Over::Ended);
+                return self.last_words(cx, now, seat, intake, room);
             };
-            line.hello.clear();
+            line.says.clear();
             match self.hear(cx) {
                 Poll::Pending => return None,
                 Poll::Ready(None) => {}
@@ -74,13 +78,13 @@ where
         None
     }
 
-    /// The handshake won't be done.
+    /// The handshake won't be done, or the protocol can't go on.
     pub(super) fn refused<S: Seat<D::Message>>(&mut self, failure: Failure, seat: &mut S) {
         if let Some(line) = &self.line {
             let epoch = line.epoch;
             tracing::info!(
                 target: "redial", epoch = epoch.number(), cause = %failure.closure.cause,
-                detail = %failure.detail, "handshake failed"
+                detail = %failure.detail, "refused"
             );
             self.ended(epoch, failure.closure);
             seat.note(failure.detail);
@@ -108,7 +112,8 @@ where
         let refused = match heard {
             // Once the user wants to close, nobody is asked any more.
             Decoded::Data(message) if line.closing == Closing::No => {
-                greeted(line, &mut self.events, handshake.receive(message))
+                let greeting = handshake.receive(message);
+                greeted(line, &mut self.events, greeting, self.talk.is_some())
             }
             _ => None,
         };
@@ -121,29 +126,34 @@ pub(super) fn greeted<T, M>(
     line: &mut Line<T, M>,
     events: &mut Vec<Event>,
     greeting: Greeting<M>,
+    protocol: bool,
 ) -> Option<Failure> {
     match greeting {
-        Greeting::More(said) => line.hello.extend(said),
+        Greeting::More(said) => line.says.extend(said),
         Greeting::Ready(said) => {
-            line.hello.extend(said);
-            line.greeting = false;
-            events.push(Event::Ready(line.epoch));
+            line.says.extend(said);
+            if protocol {
+                line.stage = Stage::Begin;
+            } else {
+                line.stage = Stage::Ready;
+                events.push(Event::Ready(line.epoch));
+            }
         }
         Greeting::Refused(failure) => return Some(failure),
     }
     None
 }
 
-/// Writes what the handshake says, ahead of every message.
-pub(super) fn write_hello<D: Codec>(
+/// Writes what the handshake and the protocol say, ahead of every message.
+pub(super) fn write_says<D: Codec>(
     codec: &mut D,
     line: &mut Line<D::Transport, D::Message>,
     cx: &mut Context<'_>,
 ) -> Step<D::Error> {
     if line.closing != Closing::No {
-        line.hello.clear();
+        line.says.clear();
     }
-    while let Some(message) = line.hello.front() {
+    while let Some(message) = line.says.front() {
         let Ok(item) = codec.encode(message) else {
             return Step::Unfit;
         };
@@ -155,13 +165,19 @@ pub(super) fn write_hello<D: Codec>(
         if let Err(error) = Pin::new(&mut line.transport).start_send(item) {
             return Step::Broken(error);
         }
-        line.hello.pop_front();
+        line.says.pop_front();
         line.dirty = true;
     }
     Step::Done
 }
 
-/// What a message of the handshake means that the transport can never carry.
-pub(super) fn unfit() -> Failure {
-    Failure::credentials("a message of the handshake is larger than the transport can carry")
+/// What a message of the handshake or the protocol means that the transport can never carry.
+pub(super) fn unfit(stage: Stage) -> Failure {
+    let whose = match stage {
+        Stage::Greeting | Stage::Begin => "the handshake",
+        Stage::Talking | Stage::Ready => "the protocol",
+    };
+    Failure::credentials(format_args!(
+        "a message of {whose} is larger than the transport can carry"
+    ))
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use redial::{Epoch, MessageId, Payload};
+use redial_adapter::Opening;
 
 /// An open connection.
 #[expect(
@@ -12,14 +13,22 @@ use redial::{Epoch, MessageId, Payload};
 pub(super) struct Line<T, M> {
     pub(super) epoch: Epoch,
     pub(super) transport: T,
-    /// The application's handshake is not done.
-    pub(super) greeting: bool,
-    /// What the handshake says and is to be written.
-    pub(super) hello: VecDeque<M>,
+    pub(super) opening: Opening,
+    pub(super) stage: Stage,
+    /// What the handshake and the protocol say and is to be written.
+    pub(super) says: VecDeque<M>,
     /// The nonce of a ping to be written.
     pub(super) ping: Option<u64>,
     /// A pong is to be written.
     pub(super) pong: bool,
+    /// A ping of the transport, and one of the protocol, came in and has no pong.
+    pub(super) pinged: (bool, bool),
+    /// What is to be acknowledged: a sequence, and the number of an intent.
+    pub(super) ack: Option<(u64, u64)>,
+    /// A message that the protocol has made already, as it could not join a batch.
+    pub(super) aside: Option<(MessageId, M)>,
+    /// So many messages go one by one, as they are too long together.
+    pub(super) singly: usize,
     pub(super) closing: Closing,
     /// The link has messages to write.
     pub(super) wanted: bool,
@@ -33,6 +42,19 @@ pub(super) struct Line<T, M> {
     pub(super) written: u64,
     /// The bytes that had come in at the last look.
     pub(super) received: u64,
+}
+
+/// How far a connection is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The application's handshake hears what comes in.
+    Greeting,
+    /// The protocol is to begin.
+    Begin,
+    /// The protocol's own handshake is under way.
+    Talking,
+    /// Messages flow.
+    Ready,
 }
 
 /// How far a close in order is.
@@ -49,14 +71,19 @@ pub(super) enum Closing {
 }
 
 impl<T, M> Line<T, M> {
-    pub(super) fn new(epoch: Epoch, transport: T) -> Self {
+    pub(super) fn new(epoch: Epoch, opening: Opening, stage: Stage, transport: T) -> Self {
         Self {
             epoch,
             transport,
-            greeting: false,
-            hello: VecDeque::new(),
+            opening,
+            stage,
+            says: VecDeque::new(),
             ping: None,
             pong: false,
+            pinged: (false, false),
+            ack: None,
+            aside: None,
+            singly: 0,
             closing: Closing::No,
             wanted: false,
             dirty: false,
@@ -83,7 +110,11 @@ impl Room {
     }
 
     pub(super) fn take<M: Payload>(&mut self, message: &M) {
+        self.take_size(message.size());
+    }
+
+    pub(super) fn take_size(&mut self, size: usize) {
         self.messages = self.messages.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(message.size().max(1));
+        self.bytes = self.bytes.saturating_sub(size.max(1));
     }
 }

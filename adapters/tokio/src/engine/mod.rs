@@ -6,14 +6,19 @@
 //!
 //! - `read`, `write`: the two directions of an open connection;
 //! - `greet`: the application's handshake on it, before messages flow;
+//! - `talk`, `speak`: the protocol that the two ends speak on it, in and out;
 //! - `line`: an open connection;
+//! - `intake`: what was read;
 //! - `timer`: the one deadline that is armed;
 //! - `seat`: where the link sits: owned, or shared under a lock.
 
 mod greet;
+mod intake;
 mod line;
 mod read;
 mod seat;
+mod speak;
+mod talk;
 mod timer;
 mod write;
 
@@ -24,16 +29,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
+use redial::outbox::Limits;
 use redial::rng::Seeded;
 use redial::{Action, Change, Epoch, Event, Frame, Instant, Link, Phase, Status};
 use redial_adapter::Opening;
 
 pub(crate) use self::greet::Greeter;
+pub(crate) use self::intake::{Intake, Notices};
 pub(crate) use self::line::Room;
 pub(crate) use self::seat::Seat;
+pub(crate) use self::talk::Speaker;
 
 use self::greet::greeted;
-use self::line::{Closing, Line};
+use self::line::{Closing, Line, Stage};
+use self::talk::Talk;
 use self::timer::Timer;
 use crate::clock::Clock;
 use crate::codec::Codec;
@@ -44,6 +53,12 @@ pub(crate) type TokioLink<M> = Link<M, Seeded>;
 
 /// Rounds of one turn; after them other tasks get theirs.
 const ROUNDS: usize = 32;
+
+/// Whether no message expires or waits for its turn or for company by itself, so that accepting
+/// one needs no clock.
+pub(crate) const fn is_timeless(limits: &Limits) -> bool {
+    limits.ttl.is_none() && limits.pace.is_none() && limits.batch.is_none()
+}
 
 type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -62,6 +77,8 @@ pub(crate) struct Engine<C, D: Codec> {
     codec: D,
     /// What is said on each new connection, if anything.
     handshake: Option<Greeter<D::Message>>,
+    /// What is spoken on each connection, if it is more than messages.
+    talk: Option<Talk<D::Message>>,
     clock: Clock,
     dial: Option<Dial<D::Transport>>,
     probe: Option<(Epoch, Boxed<bool>)>,
@@ -95,12 +112,14 @@ where
         connector: C,
         codec: D,
         handshake: Option<Greeter<D::Message>>,
+        protocol: Option<Speaker<D::Message>>,
         clock: Clock,
     ) -> Self {
         Self {
             connector,
             codec,
             handshake,
+            talk: protocol.map(Talk::new),
             clock,
             dial: None,
             probe: None,
@@ -114,13 +133,13 @@ where
         }
     }
 
-    /// Does everything that can be done now. Messages that came in go to `inbox`, as far as
-    /// there is `room`.
+    /// Does everything that can be done now. What came in goes to `intake`, as far as there is
+    /// `room`.
     pub(crate) fn turn<S: Seat<D::Message>>(
         &mut self,
         cx: &mut Context<'_>,
         seat: &mut S,
-        inbox: &mut VecDeque<D::Message>,
+        intake: &mut Intake<D::Message>,
         mut room: Room,
     ) -> Turn {
         self.take(seat);
@@ -129,9 +148,10 @@ where
             self.poll_dial(cx, seat);
             self.poll_probe(cx);
             self.greet(cx, seat);
-            self.read(cx, inbox, &mut room);
-            let mut moved = self.feed(now, seat);
-            moved |= self.write(cx, now, seat, inbox, &mut room);
+            let mut moved = self.begin(now, seat, intake, &mut room);
+            moved |= self.read(cx, now, seat, intake, &mut room);
+            moved |= self.feed(now, seat);
+            moved |= self.write(cx, now, seat, intake, &mut room);
             if moved {
                 continue;
             }
@@ -208,7 +228,7 @@ where
         if self.events.is_empty() {
             return false;
         }
-        let greets = self.handshake.is_some();
+        let greets = self.handshake.is_some() || self.talk.is_some();
         let (events, actions) = (&mut self.events, &mut self.actions);
         seat.with(|link| {
             for event in events.drain(..) {
@@ -285,6 +305,16 @@ where
                     line.pong = true;
                 }
             }
+            Action::SendAck {
+                epoch,
+                sequence,
+                intents,
+            } => {
+                if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
+                    // A later one says all that an earlier one would have.
+                    line.ack = Some((sequence, intents));
+                }
+            }
             Action::SendPing { epoch, nonce } => {
                 if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
                     tracing::debug!(target: "redial", epoch = epoch.number(), nonce, "ping");
@@ -323,12 +353,18 @@ where
         match result {
             Ok(transport) => {
                 self.readable = true;
-                let line = self.line.insert(Line::new(epoch, transport));
+                let stage = match (&self.handshake, &self.talk) {
+                    (Some(_), _) => Stage::Greeting,
+                    (None, Some(_)) => Stage::Begin,
+                    (None, None) => Stage::Ready,
+                };
+                let line = Line::new(epoch, opening, stage, transport);
+                let line = self.line.insert(line);
                 self.events.push(Event::Opened(epoch));
                 if let Some(handshake) = &mut self.handshake {
-                    line.greeting = true;
                     let greeting = handshake.begin(opening);
-                    if let Some(failure) = greeted(line, &mut self.events, greeting) {
+                    let protocol = self.talk.is_some();
+                    if let Some(failure) = greeted(line, &mut self.events, greeting, protocol) {
                         self.refused(failure, seat);
                     }
                 }

@@ -1,14 +1,15 @@
 //! From the transport to the application.
 
-use std::collections::VecDeque;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::{Sink, Stream};
-use redial::{Cause, Closure, Event, Frame};
+use redial::{Cause, Closure, Event, Frame, Instant};
 
-use super::line::{Closing, Line};
-use super::{Engine, Room};
+use super::greet::Over;
+use super::intake::Intake;
+use super::line::{Closing, Line, Stage};
+use super::{Engine, Room, Seat};
 use crate::codec::{Codec, Decoded};
 use crate::connector::Connector;
 
@@ -20,21 +21,29 @@ where
     C: Connector<D::Transport>,
     D: Codec,
 {
-    /// Reads what there is, as far as there is room for it; what it was goes to `events`.
-    pub(super) fn read(
+    /// Reads what there is, as far as there is room for it; what it was goes to `events`, or
+    /// straight to the link where a protocol is spoken. True if the link was told.
+    pub(super) fn read<S: Seat<D::Message>>(
         &mut self,
         cx: &mut Context<'_>,
-        inbox: &mut VecDeque<D::Message>,
+        now: Instant,
+        seat: &mut S,
+        intake: &mut Intake<D::Message>,
         room: &mut Room,
-    ) {
+    ) -> bool {
         self.paused = false;
         // Asking in vain is not free: the library clears its buffer first.
         if !self.readable {
-            return;
+            return false;
         }
         let known = self.events.len();
-        let end = self.read_batch(cx, inbox, room);
-        let frames = self.events.len() > known;
+        let (end, told) = if self.talk.is_some() {
+            self.listen(cx, now, seat, intake, room)
+        } else {
+            let end = self.read_batch(cx, intake, room);
+            (end.map(Over::Ended), false)
+        };
+        let frames = told || self.events.len() > known;
         if let Some(line) = &mut self.line {
             let total = self.codec.received(&line.transport).unwrap_or(0);
             if total > line.received {
@@ -44,9 +53,12 @@ where
                 }
             }
         }
-        if let Some(end) = end {
-            self.over(cx, end);
+        match end {
+            Some(Over::Ended(end)) => self.over(cx, end),
+            Some(Over::Refused(failure)) => self.refused(failure, seat),
+            None => {}
         }
+        told
     }
 
     /// The connection has ended, by what was read.
@@ -64,24 +76,33 @@ where
     }
 
     /// After a write has failed: what the peer said before it left, if it said why.
-    pub(super) fn last_words(
+    pub(super) fn last_words<S: Seat<D::Message>>(
         &mut self,
         cx: &mut Context<'_>,
-        inbox: &mut VecDeque<D::Message>,
+        now: Instant,
+        seat: &mut S,
+        intake: &mut Intake<D::Message>,
         room: &mut Room,
-    ) -> Option<Closure> {
-        self.read_batch(cx, inbox, room)
-            .filter(|end| matches!(end.cause, Cause::Close(_)))
+    ) -> Option<Over> {
+        let end = if self.talk.is_some() {
+            self.listen(cx, now, seat, intake, room).0
+        } else {
+            self.read_batch(cx, intake, room).map(Over::Ended)
+        };
+        end.filter(|end| match end {
+            Over::Ended(end) => matches!(end.cause, Cause::Close(_)),
+            Over::Refused(_) => true,
+        })
     }
 
     fn read_batch(
         &mut self,
         cx: &mut Context<'_>,
-        inbox: &mut VecDeque<D::Message>,
+        intake: &mut Intake<D::Message>,
         room: &mut Room,
     ) -> Option<Closure> {
         let line = self.line.as_mut()?;
-        if line.greeting {
+        if line.stage != Stage::Ready {
             // Its input is the handshake's.
             return None;
         }
@@ -102,7 +123,7 @@ where
             let kind = match decoded {
                 Decoded::Data(message) => {
                     room.take(&message);
-                    inbox.push_back(message);
+                    intake.messages.push_back(message);
                     Frame::Data
                 }
                 Decoded::Ping => Frame::Ping,

@@ -1,4 +1,5 @@
-//! Messages on their way to the application: bounded, handed over in batches.
+//! Messages on their way to the application, and what is told between them: bounded, handed over
+//! in batches.
 
 use std::collections::VecDeque;
 use std::pin::Pin;
@@ -7,9 +8,10 @@ use std::task::{Context, Poll, Waker};
 
 use futures_util::Stream;
 use redial::Payload;
+use redial_adapter::Received;
 
 use super::shared::Shared;
-use crate::engine::Room;
+use crate::engine::{Intake, Notices, Room};
 
 /// What was read and not yet taken by the application.
 pub(super) struct Inbox<M> {
@@ -19,6 +21,7 @@ pub(super) struct Inbox<M> {
 
 struct Inner<M> {
     queue: VecDeque<M>,
+    notices: Notices,
     bytes: usize,
     /// The application, waiting for a message.
     receiver: Option<Waker>,
@@ -33,10 +36,11 @@ struct Inner<M> {
 }
 
 impl<M: Payload> Inbox<M> {
-    pub(super) const fn new(limit: Room) -> Self {
+    pub(super) fn new(limit: Room) -> Self {
         Self {
             inner: Mutex::new(Inner {
                 queue: VecDeque::new(),
+                notices: Notices::new(),
                 bytes: 0,
                 receiver: None,
                 reader: None,
@@ -58,23 +62,20 @@ impl<M: Payload> Inbox<M> {
     }
 
     /// Hands over what was read.
-    pub(super) fn deliver(&self, read: &mut VecDeque<M>) {
+    pub(super) fn deliver(&self, read: &mut Intake<M>) {
         if read.is_empty() {
             return;
         }
-        let bytes: usize = read.iter().map(Payload::size).sum();
+        let bytes: usize = read.messages.iter().map(Payload::size).sum();
         let mut inner = self.lock();
         if inner.deaf {
             drop(inner);
-            read.clear();
+            read.discard();
             return;
         }
         inner.bytes = inner.bytes.saturating_add(bytes);
-        if inner.queue.is_empty() {
-            std::mem::swap(&mut inner.queue, read);
-        } else {
-            inner.queue.append(read);
-        }
+        let inner_mut = &mut *inner;
+        read.pass_on(&mut inner_mut.queue, &mut inner_mut.notices);
         let receiver = inner.receiver.take();
         drop(inner);
         if let Some(receiver) = receiver {
@@ -125,21 +126,24 @@ impl<M: Payload> Inbox<M> {
 /// stops reading, so that the peer is slowed down; then it can't see pongs either, so it
 /// doesn't ping and calls nothing dead until the application reads on. When this is dropped,
 /// what comes in is read and thrown away.
+///
+/// As a stream it yields messages, as [`recv`](Self::recv) does.
 pub struct Incoming<M: Payload> {
     shared: Arc<Shared<M>>,
     /// Taken from the inbox, not yet by the application.
-    batch: VecDeque<M>,
+    batch: Intake<M>,
 }
 
 impl<M: Payload> Incoming<M> {
     pub(super) fn new(shared: Arc<Shared<M>>) -> Self {
         Self {
             shared,
-            batch: VecDeque::new(),
+            batch: Intake::new(),
         }
     }
 
-    /// The next message, or `None` when the link has come to rest, closed or failed.
+    /// The next message, or `None` when the link has come to rest, closed or failed. What is told
+    /// between messages is passed over.
     ///
     /// If the link is started again, so is this. Cancel-safe: no message is lost when the
     /// future is dropped.
@@ -147,25 +151,56 @@ impl<M: Payload> Incoming<M> {
         std::future::poll_fn(|cx| self.poll_recv(cx)).await
     }
 
+    /// What comes next: a message, or what happened to the sequence of messages: a new
+    /// connection with what became of the session, messages of the peer that will not come. All
+    /// of it in the order in which it happened. `None` when the link has come to rest.
+    ///
+    /// Without a session there is nothing but messages. Of many connections without a message
+    /// between them, the last ones are told. Cancel-safe, as [`recv`](Self::recv) is.
+    pub async fn recv_told(&mut self) -> Option<Received<M>> {
+        std::future::poll_fn(|cx| self.poll_recv_told(cx)).await
+    }
+
     /// The next message if one is here already.
     pub fn try_recv(&mut self) -> Option<M> {
-        if self.batch.is_empty() {
-            let shared = Arc::clone(&self.shared);
-            self.refill(&mut shared.inbox.lock());
+        if self.batch.messages.is_empty() {
+            self.refill_now();
         }
-        self.batch.pop_front()
+        self.batch.next_message()
+    }
+
+    /// What comes next if it is here already, as [`recv_told`](Self::recv_told) gives it.
+    pub fn try_recv_told(&mut self) -> Option<Received<M>> {
+        if self.batch.is_empty() {
+            self.refill_now();
+        }
+        self.batch.next()
     }
 
     /// Polls for the next message, as [`recv`](Self::recv).
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<M>> {
-        if let Some(message) = self.batch.pop_front() {
-            return Poll::Ready(Some(message));
+        self.poll_by(cx, Intake::next_message)
+    }
+
+    /// Polls for what comes next, as [`recv_told`](Self::recv_told).
+    pub fn poll_recv_told(&mut self, cx: &mut Context<'_>) -> Poll<Option<Received<M>>> {
+        self.poll_by(cx, Intake::next)
+    }
+
+    #[inline]
+    fn poll_by<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        next: impl Fn(&mut Intake<M>) -> Option<T>,
+    ) -> Poll<Option<T>> {
+        if let Some(next) = next(&mut self.batch) {
+            return Poll::Ready(Some(next));
         }
         let shared = Arc::clone(&self.shared);
         let mut inner = shared.inbox.lock();
         self.refill(&mut inner);
-        match self.batch.pop_front() {
-            Some(message) => Poll::Ready(Some(message)),
+        match next(&mut self.batch) {
+            Some(next) => Poll::Ready(Some(next)),
             None if inner.ended || inner.closed => Poll::Ready(None),
             None => {
                 inner.receiver = Some(cx.waker().clone());
@@ -174,8 +209,17 @@ impl<M: Payload> Incoming<M> {
         }
     }
 
+    fn refill_now(&mut self) {
+        let shared = Arc::clone(&self.shared);
+        self.refill(&mut shared.inbox.lock());
+    }
+
+    /// Takes all that is there, once no message is left here.
     fn refill(&mut self, inner: &mut Inner<M>) {
-        std::mem::swap(&mut self.batch, &mut inner.queue);
+        std::mem::swap(&mut self.batch.messages, &mut inner.queue);
+        if !inner.notices.is_empty() {
+            self.batch.notices.append(&mut inner.notices);
+        }
         inner.bytes = 0;
         if let Some(reader) = inner.reader.take() {
             reader.wake();
@@ -199,6 +243,7 @@ impl<M: Payload> Drop for Incoming<M> {
         let mut inner = self.shared.inbox.lock();
         inner.deaf = true;
         inner.queue = VecDeque::new();
+        inner.notices.clear();
         inner.bytes = 0;
         if let Some(reader) = inner.reader.take() {
             reader.wake();
@@ -209,7 +254,7 @@ impl<M: Payload> Drop for Incoming<M> {
 impl<M: Payload> std::fmt::Debug for Incoming<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Incoming")
-            .field("taken", &self.batch.len())
+            .field("taken", &self.batch.messages.len())
             .finish_non_exhaustive()
     }
 }

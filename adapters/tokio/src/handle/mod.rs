@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redial::{
-    Cause, Command, Event, Hint, MessageId, Outcome, Payload, Refused, SendOptions, Stats, Status,
+    Cause, Command, Event, Hint, IntentId, MessageId, Outcome, Payload, Refused, SendOptions,
+    Stats, Status,
 };
 use tokio::sync::watch;
 
@@ -120,6 +121,24 @@ impl<M: Payload + Send + 'static> Handle<M> {
         }
     }
 
+    /// Declares an intent, such as a subscription: it is written once in each session, ahead of
+    /// messages, and again in a fresh one. It stands, also while the link is closed, until it is
+    /// [withdrawn](Self::withdraw).
+    ///
+    /// # Errors
+    ///
+    /// [`Refused`], with the message and the reason: the configuration has no session, the link
+    /// drains, or as many intents stand as may.
+    pub fn declare(&self, message: M) -> Result<IntentId, Refused<M>> {
+        self.shared().declare(message)
+    }
+
+    /// Takes an intent back, with its message, if it stands: it is not written again. What the
+    /// peer made of it is for a message of the application to undo.
+    pub fn withdraw(&self, id: IntentId) -> Option<M> {
+        self.shared().lock().link.withdraw(id)
+    }
+
     /// What becomes of sent messages, from now on.
     ///
     /// While there is a receiver a message keeps its slot until its fate is received, so a
@@ -176,8 +195,9 @@ impl<M: Payload + Send + 'static> Handle<M> {
         self.shared().command(Event::Command(Command::Clear));
     }
 
-    /// Takes no new messages, writes out what is queued for at most this long, then closes.
-    /// Gives back what was not sent in time.
+    /// Takes no new messages, writes out what is queued for at most this long, waits within that
+    /// time for the acknowledgement of what is to be acknowledged, then closes. Gives back what
+    /// was not sent in time; what was sent and not acknowledged is told as a fate.
     ///
     /// Cancel-safe: the drain goes on when the future is dropped. What it would have given back
     /// then is told as a fate.

@@ -6,13 +6,14 @@ use std::task::Waker;
 
 use redial::outbox::RefusedReason;
 use redial::{
-    Action, Command, Event, Fate, Instant, MessageId, Payload, Phase, Refused, SendOptions, Status,
+    Action, Command, Event, Fate, Instant, IntentId, MessageId, Payload, Phase, Refused,
+    SendOptions, Status,
 };
 use tokio::sync::{Notify, watch};
 
 use super::inbox::Inbox;
 use crate::clock::Clock;
-use crate::engine::{Seat, TokioLink};
+use crate::engine::{Seat, TokioLink, is_timeless};
 
 /// What handles, receivers and the task share.
 pub(super) struct Shared<M> {
@@ -24,7 +25,7 @@ pub(super) struct Shared<M> {
     /// There may be a fate.
     pub(super) told: Notify,
     pub(super) clock: Clock,
-    /// No message expires or waits for its turn by itself, so sending needs no clock.
+    /// No message expires or waits for its turn or for company, so sending needs no clock.
     timeless: bool,
 }
 
@@ -71,7 +72,7 @@ impl<M: Payload> Shared<M> {
     pub(super) fn new(link: TokioLink<M>, clock: Clock, inbox: Inbox<M>) -> Self {
         let limits = link.config().outbox();
         Self {
-            timeless: limits.ttl.is_none() && limits.pace.is_none(),
+            timeless: is_timeless(limits),
             watch: watch::Sender::new(link.status()),
             inner: Mutex::new(Inner {
                 link,
@@ -120,6 +121,23 @@ impl<M: Payload> Shared<M> {
             return Err(message);
         }
         Ok(inner.push(now, message, options))
+    }
+
+    /// Gives an intent to the link.
+    pub(super) fn declare(&self, message: M) -> Result<IntentId, Refused<M>> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        if inner.orphaned {
+            return Err(Refused {
+                reason: RefusedReason::Closed,
+                payload: message,
+            });
+        }
+        let declared = inner.link.declare(now, message);
+        if declared.is_ok() {
+            inner.nudge();
+        }
+        declared
     }
 
     /// Tells the link what a user or the world around wants.
@@ -234,17 +252,22 @@ impl<M: Payload> Inner<M> {
         if self.listeners == 0 && self.collectors == 0 {
             while self.link.poll_fate().is_some() {}
         }
-        let Some(parked) = &self.parked else {
-            return sent;
-        };
         if sent.is_ok() {
-            let sooner = self.is_due_before(parked.until);
-            let flows = parked.takes_messages && self.link.phase() == Phase::Connected;
-            if flows || sooner {
-                self.wake();
-            }
+            self.nudge();
         }
         sent
+    }
+
+    /// Wakes the parked task if there is something for it to write now.
+    fn nudge(&mut self) {
+        let Some(parked) = &self.parked else {
+            return;
+        };
+        let sooner = self.is_due_before(parked.until);
+        let flows = parked.takes_messages && self.link.phase() == Phase::Connected;
+        if flows || sooner {
+            self.wake();
+        }
     }
 
     fn wake(&mut self) {

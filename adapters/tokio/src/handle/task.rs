@@ -1,6 +1,5 @@
 //! What is spawned: the engine, driven until the last handle is gone and the link rests.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,7 +13,7 @@ use super::shared::{Rest, Shared};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
-use crate::engine::{Engine, Room, TokioLink, Turn};
+use crate::engine::{Engine, Intake, Room, TokioLink, Turn};
 
 /// Spawns the task of a link.
 pub(crate) fn spawn<C, D>(
@@ -35,7 +34,7 @@ where
     let task = Task {
         engine,
         shared: Arc::clone(&shared),
-        inbox: VecDeque::new(),
+        intake: Intake::new(),
     };
     tokio::spawn(task);
     (Handle::new(Arc::clone(&shared)), Incoming::new(shared))
@@ -48,7 +47,7 @@ where
     engine: Engine<C, D>,
     shared: Arc<Shared<D::Message>>,
     /// What one turn has read; empty between turns.
-    inbox: VecDeque<D::Message>,
+    intake: Intake<D::Message>,
 }
 
 // Nothing in it is pinned in place: what is, is boxed.
@@ -68,8 +67,8 @@ where
             let room = this.shared.inbox.room();
             let turn = this
                 .engine
-                .turn(cx, &mut this.shared, &mut this.inbox, room);
-            this.shared.inbox.deliver(&mut this.inbox);
+                .turn(cx, &mut this.shared, &mut this.intake, room);
+            this.shared.inbox.deliver(&mut this.intake);
             if turn == Turn::Busy {
                 return Poll::Pending;
             }
