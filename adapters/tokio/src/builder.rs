@@ -3,15 +3,16 @@
 use std::fmt;
 use std::time::Duration;
 
+use redial::requests::Requests;
 use redial::rng::{Seed, Seeded};
 use redial::{Config, Link};
-use redial_adapter::{Handshake, Protocol, with_ready_deadline};
+use redial_adapter::{Correlate, Handshake, Protocol, with_ready_deadline};
 
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
 use crate::engine::{Engine, Greeter, Room, Speaker, TokioLink};
-use crate::handle::{self, Handle, Incoming};
+use crate::handle::{self, Asking, Handle, Incoming};
 use crate::reconnecting::{Options, Reconnecting};
 
 /// Builds a link out of what makes connections and what speaks on them.
@@ -21,6 +22,7 @@ pub struct Builder<C, D: Codec> {
     pub(crate) codec: D,
     handshake: Option<Greeter<D::Message>>,
     protocol: Option<Speaker<D::Message>>,
+    asking: Option<Asking<D::Message>>,
     config: Config,
     seed: Option<Seed>,
     stream: u64,
@@ -42,6 +44,7 @@ where
             codec,
             handshake: None,
             protocol: None,
+            asking: None,
             config: Config::default(),
             seed: None,
             stream: 0,
@@ -81,6 +84,20 @@ where
     /// deadline. A configuration with a [`session`](redial::config::Builder::session) needs one.
     pub fn protocol(mut self, protocol: impl Protocol<D::Message>) -> Self {
         self.protocol = Some(Box::new(protocol));
+        self
+    }
+
+    /// How requests find their answers, and how long they wait; for
+    /// [`Handle::request`](crate::Handle::request) only. Default there are none.
+    pub fn requests(
+        mut self,
+        correlate: impl Correlate<D::Message>,
+        requests: Requests<D::Message>,
+    ) -> Self {
+        self.asking = Some(Asking {
+            requests,
+            correlate: Box::new(correlate),
+        });
         self
     }
 
@@ -132,10 +149,11 @@ where
     ///
     /// Outside of a tokio runtime with time, if the operating system has no randomness for a
     /// seed, and if the configuration has a session and no [`protocol`](Self::protocol) is given.
-    pub fn spawn(self) -> (Handle<D::Message>, Incoming<D::Message>) {
+    pub fn spawn(mut self) -> (Handle<D::Message>, Incoming<D::Message>) {
         let (inbox, start) = (self.inbox, self.start);
+        let asking = self.asking.take();
         let (engine, link, clock) = self.assemble();
-        handle::spawn(engine, link, clock, inbox, start)
+        handle::spawn(engine, link, clock, inbox, asking, start)
     }
 
     /// The link as a stream and sink, started, driven by being polled.

@@ -53,7 +53,7 @@ pub mod websocket;
 pub use self::builder::Builder;
 pub use self::codec::{Codec, Decoded, TooBig};
 pub use self::connector::{Attempt, Connector, Failure, cause_of_io};
-pub use self::handle::{Fates, Handle, Incoming};
+pub use self::handle::{Fates, Handle, Incoming, Reply};
 #[cfg(any(feature = "tungstenite", feature = "tcp"))]
 pub use self::net::Wire;
 pub use self::reconnecting::{Error, Reconnecting};
@@ -61,7 +61,11 @@ pub use self::reconnecting::{Error, Reconnecting};
 pub use self::websocket::{Message, websocket, websocket_with};
 
 pub use redial;
-pub use redial_adapter::{Greeting, Handshake, Heard, Opening, Protocol, Received};
+pub use redial_adapter::wire;
+pub use redial_adapter::{
+    Correlate, Greeting, Handshake, Heard, Opening, Protocol, Received, RequestFailed,
+    RequestFailure,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

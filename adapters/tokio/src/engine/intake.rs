@@ -25,6 +25,18 @@ impl<M> From<Notice> for Received<M> {
     }
 }
 
+impl From<Gap> for Notice {
+    fn from(gap: Gap) -> Self {
+        Self::Gap(gap)
+    }
+}
+
+impl From<Resumption> for Notice {
+    fn from(resumption: Resumption) -> Self {
+        Self::Session(resumption)
+    }
+}
+
 /// Notices with their places: each is told when so many messages were handed on. There are
 /// hardly ever any, so messages don't pay for them.
 #[derive(Debug)]

@@ -39,11 +39,11 @@ pub(crate) use self::intake::{Intake, Notices};
 pub(crate) use self::line::Room;
 pub(crate) use self::seat::Seat;
 pub(crate) use self::talk::Speaker;
+pub(crate) use self::timer::Timer;
 
 use self::greet::greeted;
 use self::line::{Closing, Line, Stage};
 use self::talk::Talk;
-use self::timer::Timer;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::{Attempt, Connector, Failure};

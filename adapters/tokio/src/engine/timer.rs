@@ -9,7 +9,7 @@ use tokio::time::{Instant, Sleep};
 /// A timer that is moved only when it would come too late: a deadline that moves on, as it does
 /// with every inbound frame, costs nothing until the timer fires early.
 #[derive(Default)]
-pub(super) struct Timer {
+pub(crate) struct Timer {
     sleep: Option<Pin<Box<Sleep>>>,
     /// When it fires, while it is armed.
     armed: Option<Instant>,
@@ -18,7 +18,7 @@ pub(super) struct Timer {
 impl Timer {
     /// Ready if the timer fired, early perhaps; pending if it will wake the task at or before
     /// `deadline`, or if there is none.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
         let Some(deadline) = deadline else {
             self.armed = None;
             return Poll::Pending;

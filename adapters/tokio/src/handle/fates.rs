@@ -9,11 +9,11 @@ use super::shared::Shared;
 /// Receives the fates of sent messages.
 ///
 /// A message keeps its slot in the queue until its fate is received here.
-pub struct Fates<M: Payload> {
+pub struct Fates<M: Payload + 'static> {
     shared: Arc<Shared<M>>,
 }
 
-impl<M: Payload> Fates<M> {
+impl<M: Payload + 'static> Fates<M> {
     pub(super) fn new(shared: Arc<Shared<M>>) -> Self {
         shared.lock().listeners += 1;
         Self { shared }
@@ -57,7 +57,7 @@ impl<M: Payload> Fates<M> {
     }
 }
 
-impl<M: Payload> Drop for Fates<M> {
+impl<M: Payload + 'static> Drop for Fates<M> {
     fn drop(&mut self) {
         let mut inner = self.shared.lock();
         inner.listeners -= 1;
@@ -69,7 +69,7 @@ impl<M: Payload> Drop for Fates<M> {
     }
 }
 
-impl<M: Payload> std::fmt::Debug for Fates<M> {
+impl<M: Payload + 'static> std::fmt::Debug for Fates<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Fates").finish_non_exhaustive()
     }

@@ -35,7 +35,7 @@ struct Inner<M> {
     deaf: bool,
 }
 
-impl<M: Payload> Inbox<M> {
+impl<M: Payload + 'static> Inbox<M> {
     pub(super) fn new(limit: Room) -> Self {
         Self {
             inner: Mutex::new(Inner {
@@ -128,13 +128,13 @@ impl<M: Payload> Inbox<M> {
 /// what comes in is read and thrown away.
 ///
 /// As a stream it yields messages, as [`recv`](Self::recv) does.
-pub struct Incoming<M: Payload> {
+pub struct Incoming<M: Payload + 'static> {
     shared: Arc<Shared<M>>,
     /// Taken from the inbox, not yet by the application.
     batch: Intake<M>,
 }
 
-impl<M: Payload> Incoming<M> {
+impl<M: Payload + 'static> Incoming<M> {
     pub(super) fn new(shared: Arc<Shared<M>>) -> Self {
         Self {
             shared,
@@ -227,7 +227,7 @@ impl<M: Payload> Incoming<M> {
     }
 }
 
-impl<M: Payload> Stream for Incoming<M> {
+impl<M: Payload + 'static> Stream for Incoming<M> {
     type Item = M;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<M>> {
@@ -236,9 +236,9 @@ impl<M: Payload> Stream for Incoming<M> {
 }
 
 // Messages are moved, never pinned.
-impl<M: Payload> Unpin for Incoming<M> {}
+impl<M: Payload + 'static> Unpin for Incoming<M> {}
 
-impl<M: Payload> Drop for Incoming<M> {
+impl<M: Payload + 'static> Drop for Incoming<M> {
     fn drop(&mut self) {
         let mut inner = self.shared.inbox.lock();
         inner.deaf = true;
@@ -251,7 +251,7 @@ impl<M: Payload> Drop for Incoming<M> {
     }
 }
 
-impl<M: Payload> std::fmt::Debug for Incoming<M> {
+impl<M: Payload + 'static> std::fmt::Debug for Incoming<M> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Incoming")
             .field("taken", &self.batch.messages.len())

@@ -3,16 +3,20 @@
 //! - `shared`: the link under its lock, and who waits for what;
 //! - `task`: what is spawned;
 //! - `inbox`: messages on their way to the application;
-//! - `fates`: what became of sent messages.
+//! - `fates`: what became of sent messages;
+//! - `desk`, `reply`: requests, and their answers.
 
+mod desk;
 mod fates;
 mod inbox;
+mod reply;
 mod shared;
 mod task;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use redial::requests::RequestOptions;
 use redial::{
     Cause, Command, Event, Hint, IntentId, MessageId, Outcome, Payload, Refused, SendOptions,
     Stats, Status,
@@ -21,6 +25,9 @@ use tokio::sync::watch;
 
 pub use self::fates::Fates;
 pub use self::inbox::Incoming;
+pub use self::reply::Reply;
+
+pub(crate) use self::desk::Asking;
 pub(crate) use self::task::spawn;
 
 use self::shared::Shared;
@@ -118,6 +125,25 @@ impl<M: Payload + Send + 'static> Handle<M> {
                 Err(message) => message,
             };
             room.await;
+        }
+    }
+
+    /// Asks something of the peer, and waits for the answer. Its message is asked again when an
+    /// attempt times out, and on a new connection if need be, so the peer may see it more than
+    /// once, always under the same number.
+    ///
+    /// Only where the builder was given [`requests`](crate::Builder::requests). The answer does
+    /// not go to the [`Incoming`]. Requests go through the queue behind what is there, drop nothing
+    /// for it, and have fates there as any message. Dropping the future cancels it.
+    pub fn request(&self, message: M) -> Reply<M> {
+        self.request_with(message, RequestOptions::new())
+    }
+
+    /// Asks as [`request`](Self::request) does, with options.
+    pub fn request_with(&self, message: M, options: RequestOptions) -> Reply<M> {
+        match self.shared().ask(message, options) {
+            Ok(id) => Reply::waiting(Arc::clone(self.shared()), id),
+            Err(failed) => Reply::failed(failed),
         }
     }
 

@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use redial::outbox::RefusedReason;
+use redial::requests::{RequestId, RequestOptions};
 use redial::{
     Action, Command, Event, Fate, Instant, IntentId, MessageId, Payload, Phase, Refused,
     SendOptions, Status,
 };
+use redial_adapter::{RequestFailed, RequestFailure};
 use tokio::sync::{Notify, watch};
 
+use super::desk::{Desk, Outcomes};
 use super::inbox::Inbox;
 use crate::clock::Clock;
-use crate::engine::{Seat, TokioLink, is_timeless};
+use crate::engine::{Intake, Seat, TokioLink, is_timeless};
 
 /// What handles, receivers and the task share.
 pub(super) struct Shared<M> {
@@ -27,6 +30,8 @@ pub(super) struct Shared<M> {
     pub(super) clock: Clock,
     /// No message expires or waits for its turn or for company, so sending needs no clock.
     timeless: bool,
+    /// There may be requests.
+    pub(super) asks: bool,
 }
 
 /// What is under the lock.
@@ -41,6 +46,7 @@ pub(super) struct Inner<M> {
     /// Fates that a drain took from the link for the listeners.
     pub(super) fates: VecDeque<Fate<M>>,
     pub(super) detail: Option<String>,
+    desk: Option<Box<Desk<M>>>,
     /// There is no handle any more.
     abandoned: bool,
     /// There is no task any more.
@@ -68,11 +74,17 @@ pub(super) enum Rest {
     Over,
 }
 
-impl<M: Payload> Shared<M> {
-    pub(super) fn new(link: TokioLink<M>, clock: Clock, inbox: Inbox<M>) -> Self {
+impl<M: Payload + 'static> Shared<M> {
+    pub(super) fn new(
+        link: TokioLink<M>,
+        clock: Clock,
+        inbox: Inbox<M>,
+        desk: Option<Desk<M>>,
+    ) -> Self {
         let limits = link.config().outbox();
         Self {
             timeless: is_timeless(limits),
+            asks: desk.is_some(),
             watch: watch::Sender::new(link.status()),
             inner: Mutex::new(Inner {
                 link,
@@ -81,6 +93,7 @@ impl<M: Payload> Shared<M> {
                 collectors: 0,
                 fates: VecDeque::new(),
                 detail: None,
+                desk: desk.map(Box::new),
                 abandoned: false,
                 orphaned: false,
             }),
@@ -140,6 +153,49 @@ impl<M: Payload> Shared<M> {
         declared
     }
 
+    /// Asks something of the peer.
+    pub(super) fn ask(
+        &self,
+        message: M,
+        options: RequestOptions,
+    ) -> Result<RequestId, RequestFailed<M>> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let Some(desk) = &mut inner.desk else {
+            let reason = RequestFailure::NoCorrelation;
+            return Err(RequestFailed::new(reason, false, message));
+        };
+        let asked = desk.ask(now, message, options);
+        inner.wake();
+        asked
+    }
+
+    /// What became of a request, if it is known; else the waker is called when it is.
+    pub(super) fn look(&self, id: RequestId, waker: &Waker) -> Option<Outcomes<M>> {
+        self.lock().desk.as_mut()?.look(id, waker)
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(super) fn forget(&self, id: RequestId) {
+        if let Some(desk) = &mut self.lock().desk {
+            desk.forget(id);
+        }
+    }
+
+    /// Does what there is to do for requests, and takes answers out of what was `read`. When to
+    /// come back for a deadline of theirs.
+    pub(super) fn serve(&self, read: &mut Intake<M>, sorted: &mut Intake<M>) -> Option<Instant> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let mut desk = inner.desk.take()?;
+        desk.sort(now, read, sorted);
+        let Inner { link, fates, .. } = &mut *inner;
+        desk.serve(now, link, |link, size| has_room(link, fates.len(), size));
+        let due = desk.arm();
+        inner.desk = Some(desk);
+        due
+    }
+
     /// Tells the link what a user or the world around wants.
     pub(super) fn command(&self, event: Event) {
         let now = self.clock.now();
@@ -174,6 +230,9 @@ impl<M: Payload> Shared<M> {
             let lost = redial::Cause::Lost.into();
             inner.link.handle(now, Event::Closed(epoch, lost));
         }
+        if let Some(desk) = &mut inner.desk {
+            desk.close(now);
+        }
         self.tell(&inner);
         drop(inner);
         self.room.notify_waiters();
@@ -198,7 +257,7 @@ impl<M: Payload> Shared<M> {
         if inner.abandoned && inner.link.phase().is_final() {
             return Rest::Over;
         }
-        if inner.is_due_before(until) {
+        if inner.is_due_before(until) || inner.desk.as_ref().is_some_and(|desk| desk.is_busy()) {
             return Rest::Sooner;
         }
         inner.parked = Some(Parked {
@@ -234,7 +293,7 @@ impl<M: Payload> Shared<M> {
     }
 }
 
-impl<M: Payload> Inner<M> {
+impl<M: Payload + 'static> Inner<M> {
     fn push(
         &mut self,
         now: Instant,
@@ -297,20 +356,16 @@ impl<M: Payload> Inner<M> {
         )
     }
 
-    /// Whether a message of this size fits without another being dropped; one that can never
-    /// fit is let through to be refused.
     fn has_room(&self, size: usize) -> bool {
-        let (limits, outbox) = (self.link.config().outbox(), self.link.outbox());
-        let live = outbox.queued() + outbox.in_flight();
-        let slots = live + outbox.fates_waiting() + self.fates.len();
-        let fits = live < limits.messages
-            && slots < limits.messages.saturating_mul(2)
-            && outbox.bytes().saturating_add(size) <= limits.bytes;
-        fits || size > limits.bytes
+        has_room(&self.link, self.fates.len(), size)
     }
 
     /// The next fate, for a listener.
     pub(super) fn take_fate(&mut self) -> Option<Fate<M>> {
+        // It makes room, for which a request may wait.
+        if self.desk.as_ref().is_some_and(|desk| desk.is_blocked()) {
+            self.wake();
+        }
         match self.fates.pop_front() {
             None if self.collectors == 0 => self.link.poll_fate(),
             kept => kept,
@@ -330,10 +385,22 @@ impl<M: Payload> Inner<M> {
     }
 }
 
-/// While it lives, fates that a drain waits for stay in the link.
-pub(super) struct Collecting<M: Payload>(Arc<Shared<M>>);
+/// Whether a message of this size fits without another being dropped; one that can never fit is
+/// let through to be refused. `fates` wait outside of the link.
+fn has_room<M: Payload>(link: &TokioLink<M>, fates: usize, size: usize) -> bool {
+    let (limits, outbox) = (link.config().outbox(), link.outbox());
+    let live = outbox.queued() + outbox.in_flight();
+    let slots = live + outbox.fates_waiting() + fates;
+    let fits = live < limits.messages
+        && slots < limits.messages.saturating_mul(2)
+        && outbox.bytes().saturating_add(size) <= limits.bytes;
+    fits || size > limits.bytes
+}
 
-impl<M: Payload> Drop for Collecting<M> {
+/// While it lives, fates that a drain waits for stay in the link.
+pub(super) struct Collecting<M: Payload + 'static>(Arc<Shared<M>>);
+
+impl<M: Payload + 'static> Drop for Collecting<M> {
     fn drop(&mut self) {
         self.0.lock().collectors -= 1;
         self.0.told.notify_waiters();
@@ -341,7 +408,7 @@ impl<M: Payload> Drop for Collecting<M> {
 }
 
 /// The task's access to the link.
-impl<M: Payload> Seat<M> for Arc<Shared<M>> {
+impl<M: Payload + 'static> Seat<M> for Arc<Shared<M>> {
     fn with<R>(&mut self, act: impl FnOnce(&mut TokioLink<M>) -> R) -> R {
         let mut inner = self.lock();
         inner.parked = None;
@@ -391,7 +458,7 @@ mod tests {
         let mut link: TokioLink<Vec<u8>> = Link::new(Config::default(), rng);
         let clock = Clock::start();
         link.handle(clock.now(), Event::Command(Command::Start));
-        let shared = Shared::new(link, clock, Inbox::new(room));
+        let shared = Shared::new(link, clock, Inbox::new(room), None);
         let waker = Waker::noop();
         assert!(matches!(shared.park(waker, false, None), Rest::Action(_)));
         while let Rest::Action(_) = shared.park(waker, false, None) {}

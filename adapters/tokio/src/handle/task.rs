@@ -8,12 +8,13 @@ use std::task::{Context, Poll};
 use redial::{Command, Event};
 
 use super::Handle;
+use super::desk::{Asking, Desk};
 use super::inbox::{Inbox, Incoming};
 use super::shared::{Rest, Shared};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
-use crate::engine::{Engine, Intake, Room, TokioLink, Turn};
+use crate::engine::{Engine, Intake, Room, Timer, TokioLink, Turn};
 
 /// Spawns the task of a link.
 pub(crate) fn spawn<C, D>(
@@ -21,6 +22,7 @@ pub(crate) fn spawn<C, D>(
     mut link: TokioLink<D::Message>,
     clock: Clock,
     room: Room,
+    asking: Option<Asking<D::Message>>,
     start: bool,
 ) -> (Handle<D::Message>, Incoming<D::Message>)
 where
@@ -30,11 +32,18 @@ where
     if start {
         link.handle(clock.now(), Event::Command(Command::Start));
     }
-    let shared = Arc::new(Shared::new(link, clock, Inbox::new(room)));
+    let shared = Arc::new(Shared::new(
+        link,
+        clock,
+        Inbox::new(room),
+        asking.map(Desk::new),
+    ));
     let task = Task {
         engine,
         shared: Arc::clone(&shared),
         intake: Intake::new(),
+        sorted: Intake::new(),
+        timer: Timer::default(),
     };
     tokio::spawn(task);
     (Handle::new(Arc::clone(&shared)), Incoming::new(shared))
@@ -48,6 +57,10 @@ where
     shared: Arc<Shared<D::Message>>,
     /// What one turn has read; empty between turns.
     intake: Intake<D::Message>,
+    /// The same without answers to requests, where there may be some; empty between turns.
+    sorted: Intake<D::Message>,
+    /// The deadlines of requests.
+    timer: Timer,
 }
 
 // Nothing in it is pinned in place: what is, is boxed.
@@ -68,7 +81,16 @@ where
             let turn = this
                 .engine
                 .turn(cx, &mut this.shared, &mut this.intake, room);
-            this.shared.inbox.deliver(&mut this.intake);
+            if this.shared.asks {
+                let due = this.shared.serve(&mut this.intake, &mut this.sorted);
+                this.shared.inbox.deliver(&mut this.sorted);
+                let due = due.map(|due| this.shared.clock.when(due));
+                if turn == Turn::Idle && this.timer.poll(cx, due).is_ready() {
+                    continue;
+                }
+            } else {
+                this.shared.inbox.deliver(&mut this.intake);
+            }
             if turn == Turn::Busy {
                 return Poll::Pending;
             }
