@@ -12,6 +12,7 @@ mod input;
 mod load;
 mod outage;
 mod refusals;
+mod sessions;
 mod tls;
 
 use std::time::Duration;
