@@ -211,7 +211,8 @@ impl House {
             }
             Frame::Ping { nonce } => return Ok(Some(Frame::Pong { nonce }.to_vec())),
             Frame::Pong { .. } => {}
-            Frame::Hello(_) | Frame::Welcome(_) | Frame::Refuse { .. } => {
+            // These are the server's to say, and a hello comes once.
+            Frame::Hello(_) | Frame::Welcome(_) | Frame::Refuse { .. } | Frame::Decline { .. } => {
                 return Err(Refusal::Malformed);
             }
         }
