@@ -47,6 +47,9 @@ pub struct Intents<P> {
     pending: usize,
     /// No refused intent is due before this.
     due: Instant,
+    /// The intent that was written last, and the last message before it: also once it is
+    /// withdrawn, because the transport may report what it flushed by this name.
+    last: (u64, u64),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,6 +106,7 @@ impl<P> Intents<P> {
             bytes: 0,
             pending: 0,
             due: Instant::NEVER,
+            last: (0, 0),
         }
     }
 
@@ -170,14 +174,20 @@ impl<P> Intents<P> {
         self.written = self.written.saturating_add(1);
         next.number = self.written;
         next.behind = behind.0;
+        self.last = (next.id, behind.0);
         self.pending = self.pending.saturating_sub(1);
         true
     }
 
     /// The last message that was committed before this intent.
     pub(crate) fn behind(&self, id: IntentId) -> Option<MessageId> {
-        let intent = self.list.iter().find(|intent| intent.id == id.0)?;
-        Some(MessageId(intent.behind))
+        let standing = self.list.iter().find(|intent| intent.id == id.0);
+        let (last, behind) = self.last;
+        let withdrawn = (last == id.0).then_some(behind);
+        standing
+            .map(|intent| intent.behind)
+            .or(withdrawn)
+            .map(MessageId)
     }
 
     /// The peer refuses the intent that was written with this number: it is tried again by its

@@ -208,6 +208,8 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if !self.outbox.prepare(self.config.outbox(), self.state.now) {
             // There may be a time to ask again.
             self.alarm = self.alarm.min(self.outbox.alarm());
+            // The last message of a drain may have been one that can't be replayed any more.
+            self.settle_drain();
             return None;
         }
         self.outbox.front()

@@ -27,7 +27,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
             } else {
                 0
             },
-            first: self.outbox.first_sequence(),
+            first: self.outbox.announce_first(),
         })
     }
 
@@ -58,7 +58,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
             return None;
         };
         let session = Some((welcome.session, welcome.server));
-        self.known.settle(session, resumption);
+        self.known.settle(Some(epoch), session, resumption);
         self.apply(Event::Ready(epoch));
         Some(resumption)
     }
@@ -69,7 +69,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
     pub fn receive(&mut self, now: Instant, epoch: Epoch, header: Header, size: usize) -> Inbound {
         self.state.now = self.state.now.max(now);
         let inbound = match self.config.session() {
-            Some(settings) if self.state.carries(epoch) => {
+            Some(settings) if self.is_settled(epoch) => {
                 let now = self.state.now;
                 let inbound = self.inbox.receive(&settings.acks, now, header, size);
                 self.alarm = self.alarm.min(self.inbox.alarm());
@@ -118,7 +118,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
     pub fn refuse_intent(&mut self, now: Instant, epoch: Epoch, number: u64) -> bool {
         self.state.now = self.state.now.max(now);
         let refused = match self.config.session() {
-            Some(settings) if self.state.carries(epoch) => {
+            Some(settings) if self.is_settled(epoch) => {
                 let (backoff, now) = (&settings.intent_backoff, self.state.now);
                 let refused = self.intents.refused(backoff, &mut self.rng, now, number);
                 self.alarm = self.alarm.min(self.intents.alarm());
@@ -155,7 +155,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// The peer has acknowledged something.
     #[inline]
     pub(super) fn acked(&mut self, epoch: Epoch, ack: Ack) {
-        if !self.state.carries(epoch) {
+        if !self.is_settled(epoch) {
             return;
         }
         let possible = match ack {
@@ -217,8 +217,15 @@ impl<P: Payload, R: Rng> Link<P, R> {
             resent,
         };
         self.inbox = Inbox::new();
-        self.known.settle(None, outcome);
+        self.known.settle(self.state.epoch(), None, outcome);
         self.known.take_welcomed();
+    }
+
+    /// Whether this connection carries messages of the session, or did until its close was asked
+    /// for. One that is closed before its welcome carries none that could be judged.
+    #[inline]
+    fn is_settled(&self, epoch: Epoch) -> bool {
+        self.state.carries(epoch) && self.known.is_on(epoch)
     }
 
     fn resume(&mut self, welcome: &Welcome) -> Option<Resumption> {

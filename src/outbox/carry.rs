@@ -13,17 +13,22 @@ use crate::time::Instant;
 impl<P: Payload> Outbox<P> {
     /// All messages without a fate, and all fates not yet taken.
     pub(crate) fn into_carried(self, now: Instant) -> (Vec<Carried<P>>, Vec<Fate<P>>) {
-        let carry = |entry: Entry<P>| Carried {
+        let in_flight = self.cursor;
+        let carry = |(index, entry): (usize, Entry<P>)| Carried {
             id: MessageId(entry.id),
             sequence: entry.is_acknowledged().then_some(entry.sequence),
             // What was taken back was never anywhere.
-            tries: if entry.sent { entry.tries.max(1) } else { 0 },
+            tries: if index < in_flight || entry.is_held() {
+                entry.tries.max(1)
+            } else {
+                0
+            },
             resent: entry.resent,
             ttl: entry.expires.known().map(|at| at.since(now)),
             payload: entry.payload,
         };
         // What was volatile was meant for a connection that is gone, but has no fate yet.
-        let messages = self.entries.into_iter().map(carry).collect();
+        let messages = self.entries.into_iter().enumerate().map(carry).collect();
         (messages, self.fates.into_iter().collect())
     }
 

@@ -18,7 +18,8 @@ pub(super) struct Entry<P> {
     /// How often the peer refused for its size a connection on which this was written.
     pub(super) strikes: u8,
     pub(super) volatile: bool,
-    /// The peer may have it: it was given to a transport that may have written it.
+    /// The peer may have it: it was given to a transport that has ended since. What is in flight
+    /// now is told by its place in the list.
     pub(super) sent: bool,
     /// It was sent in a session that is gone.
     pub(super) resent: bool,

@@ -34,7 +34,8 @@ pub struct Outbox<P> {
     pub(super) returned_bytes: usize,
     pub(super) accepted: u64,
     pub(super) fated: u64,
-    /// The last sequence that was given to a message, was written, was acknowledged.
+    /// The last sequence that was given to a message, that the peer can know of, that it has
+    /// acknowledged.
     pub(super) sequences: u64,
     pub(super) sent: u64,
     pub(super) acked: u64,
@@ -228,7 +229,6 @@ impl<P> Outbox<P> {
         }
         next.tries = next.tries.saturating_add(1);
         next.tried_on = Some(epoch);
-        next.sent = true;
         self.sent = self.sent.max(next.sequence);
         // All that is held is within the limit of bytes, so no sum overflows.
         self.window_bytes = self.window_bytes.wrapping_add(next.size);
@@ -416,7 +416,8 @@ impl<P> Outbox<P> {
         self.sequences
     }
 
-    /// The highest sequence that was ever written, 0 for none.
+    /// The highest sequence that the peer can know of, 0 for none: it was written, or was told to
+    /// be gone.
     pub const fn last_written(&self) -> u64 {
         self.sent
     }
@@ -426,6 +427,13 @@ impl<P> Outbox<P> {
         let next = self.sequences.saturating_add(1);
         let live = self.entries.iter().find(|entry| entry.is_acknowledged());
         live.map_or(next, |entry| entry.sequence)
+    }
+
+    /// The same, to be told to the peer: it passes over all before it.
+    pub(crate) fn announce_first(&mut self) -> u64 {
+        let first = self.first_sequence();
+        self.sent = self.sent.max(first.saturating_sub(1));
+        first
     }
 
     /// The last message that was committed on this connection and has no fate.

@@ -91,16 +91,13 @@ impl<P> Outbox<P> {
         while let Some(entry) = kept
             .checked_sub(1)
             .filter(|index| *index >= self.flushed)
-            .and_then(|index| self.entries.get_mut(index))
+            .and_then(|index| self.entries.get(index))
         {
             if entry.id < from.0 {
                 break;
             }
             self.window_bytes = self.window_bytes.saturating_sub(entry.size);
-            // It was never anywhere, unless it was written before.
-            if entry.tries <= 1 && !entry.resent {
-                entry.sent = false;
-            }
+            // It was never anywhere, unless it was sent on a connection before.
             if !entry.is_held() {
                 self.first_expiry = self.first_expiry.min(entry.expires);
                 self.held_bytes = self.held_bytes.saturating_sub(entry.size);
@@ -129,8 +126,11 @@ impl<P> Outbox<P> {
     pub fn lose(&mut self) {
         let mut index = 0;
         while index < self.cursor {
-            match self.entries.get(index) {
-                Some(entry) if entry.is_acknowledged() => index += 1,
+            match self.entries.get_mut(index) {
+                Some(entry) if entry.is_acknowledged() => {
+                    entry.sent = true;
+                    index += 1;
+                }
                 _ => self.hand_back(index, Outcome::Unknown),
             }
         }

@@ -395,14 +395,14 @@ impl<P: Payload> Session<P> {
         epoch
     }
 
-    fn welcome(&self, server: ServerId, resumed: bool) -> Welcome {
+    fn welcome(&mut self, server: ServerId, resumed: bool) -> Welcome {
         Welcome {
             session: self.id,
             server,
             resumed,
             last_seen: self.inbox.last(),
             intents: self.inbox.intents(),
-            first: self.outbox.first_sequence(),
+            first: self.outbox.announce_first(),
         }
     }
 

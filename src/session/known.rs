@@ -25,7 +25,9 @@ pub(crate) struct Known {
     mismatched: bool,
     /// The session of the connection that gets ready is settled.
     settled: bool,
-    /// What became of the session on the last connection.
+    /// The last connection on which it was settled.
+    on: Option<Epoch>,
+    /// What became of the session on it.
     pub(crate) resumption: Option<Resumption>,
 }
 
@@ -39,6 +41,7 @@ impl Known {
             failed: 0,
             mismatched: false,
             settled: false,
+            on: None,
             resumption: None,
         }
     }
@@ -111,9 +114,21 @@ impl Known {
         settled
     }
 
+    /// Whether the session was settled on this connection: before that, nothing that comes in on
+    /// it is of a session that is known.
+    pub(crate) fn is_on(&self, epoch: Epoch) -> bool {
+        self.on == Some(epoch)
+    }
+
     /// The session of this connection is settled.
-    pub(crate) fn settle(&mut self, session: Option<(SessionId, ServerId)>, outcome: Resumption) {
+    pub(crate) fn settle(
+        &mut self,
+        on: Option<Epoch>,
+        session: Option<(SessionId, ServerId)>,
+        outcome: Resumption,
+    ) {
         *self = Self {
+            on,
             resumption: Some(outcome),
             settled: true,
             ..Self::carried(session.map(|s| s.0), session.map(|s| s.1))
