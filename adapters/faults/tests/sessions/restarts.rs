@@ -154,6 +154,54 @@ fn what_was_sent_is_known_to_be_sent_after_a_restart() {
 }
 
 #[test]
+fn what_is_accepted_is_stored_whether_the_client_is_there_or_not() {
+    let place = Place::new();
+    let server = start(&place);
+    let (client, welcome) = Client::hello(&server, NEW);
+    drop(client);
+    assert!(server.wait_closed(SOON));
+    let session = welcome.session;
+    // The window takes one at a time: the second is committed when the first is flushed.
+    let (a, b) = ("a".repeat(40_000), "b".repeat(40_000));
+    server
+        .send(session, a.as_str(), SendOptions::new())
+        .unwrap();
+    assert_eq!(server.send_all(b.as_str(), SendOptions::new()), 1);
+    server.restart(Memory::Keep).unwrap();
+    let (mut client, _) = Client::hello(&server, resume(session, 0, 1));
+    assert_eq!(client.heard(), Heard::Data(1, a));
+    assert_eq!(client.heard(), Heard::Data(2, b));
+    // What the client has seen was written down as sent before it was written.
+    server.restart(Memory::Keep).unwrap();
+    let (_client, again) = Client::hello(&server, resume(session, 2, 1));
+    assert!(again.resumed);
+}
+
+#[test]
+fn what_the_disk_has_garbled_is_cut_off() {
+    let place = Place::new();
+    let server = start(&place);
+    let (mut client, welcome) = Client::hello(&server, NEW);
+    for (number, text) in [(1, "one"), (2, "two")] {
+        client.data(number, text);
+        wait_received(&server, number);
+    }
+    server.stop();
+    let file = std::fs::read_dir(place.path()).unwrap().next();
+    let path = file.unwrap().unwrap().path();
+    let mut bytes = std::fs::read(&path).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    std::fs::write(path, bytes).unwrap();
+    server.start_again(Memory::Keep).unwrap();
+    assert_eq!(texts(&server), ["one"]);
+    let (mut client, again) = Client::hello(&server, resume(welcome.session, 0, 2));
+    assert_eq!((again.resumed, again.last_seen), (true, 1));
+    client.data(2, "two");
+    wait_received(&server, 2);
+    assert_eq!(texts(&server), ["one", "two"]);
+}
+
+#[test]
 fn a_long_file_is_written_anew_with_all_that_was_got() {
     let place = Place::new();
     let server = start(&place);

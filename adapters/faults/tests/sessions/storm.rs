@@ -12,8 +12,13 @@ use std::time::{Duration, Instant};
 use tungstenite::{Error, Message};
 
 /// Of each end.
-const MESSAGES: u64 = 3_000;
-const DEATHS: u64 = 150;
+const MESSAGES: u64 = 4_000;
+/// So many at most between a death and the next, but for those that are under way.
+const APART: u64 = 20;
+/// So many of the client's are under way.
+const AHEAD: u64 = 12;
+/// What must have happened for the test to mean anything.
+const DEATHS: u64 = 60;
 
 /// What the client remembers, whatever dies.
 #[derive(Debug, Default)]
@@ -54,7 +59,7 @@ fn carry(server: &SessionServer, memo: &mut Memo) -> Result<(), Error> {
             Err(error) => return Err(error),
         }
         // Not before it was welcomed.
-        while memo.session.is_some() && memo.written < MESSAGES.min(memo.acked + 40) {
+        while memo.session.is_some() && memo.written < MESSAGES.min(memo.acked + AHEAD) {
             memo.written += 1;
             let text = memo.written.to_string();
             let frame = data(memo.written, &text).to_vec();
@@ -93,11 +98,17 @@ fn hear(client: &mut Client, memo: &mut Memo, bytes: &[u8]) -> Result<(), Error>
     Ok(())
 }
 
-/// Lets the server or its connections die each time that so many more messages have arrived.
-fn kill(server: &SessionServer, mut state: u64) {
-    for death in 1..=DEATHS {
-        let moment = MESSAGES * death / DEATHS - random(&mut state, MESSAGES / DEATHS);
-        assert!(server.wait_received(moment, SOON), "{death}");
+/// Lets the server or its connections die, each time that a client is there and some more of its
+/// messages have arrived; gives how often.
+fn kill(server: &SessionServer, mut state: u64) -> u64 {
+    let mut deaths = 0;
+    loop {
+        let moment = server.received_count() + 1 + random(&mut state, APART);
+        if moment >= MESSAGES {
+            return deaths;
+        }
+        assert!(server.wait_received(moment, SOON) && server.wait_open(1, SOON));
+        deaths += 1;
         match random(&mut state, 4) {
             0 => server.restart(Memory::Keep).expect("comes up"),
             1 => server.reset_all(),
@@ -127,12 +138,13 @@ fn each_message_arrives_once_and_in_order_whatever_dies() {
     let mut memo = Memo::default();
     let deadline = Instant::now() + Duration::from_secs(60);
     let mut dials = 1;
-    std::thread::scope(|scope| {
-        scope.spawn(|| kill(&server, seed));
+    let deaths = std::thread::scope(|scope| {
+        let killer = scope.spawn(|| kill(&server, seed));
         while let Err(error) = carry(&server, &mut memo) {
             assert!(Instant::now() < deadline, "{error} {memo:?}");
             dials += 1;
         }
+        killer.join().expect("kills")
     });
     let session = memo.session.expect("was welcomed");
     let expected: Vec<_> = (1..=MESSAGES).map(|n| message(n, &n.to_string())).collect();
@@ -141,6 +153,6 @@ fn each_message_arrives_once_and_in_order_whatever_dies() {
     server.restart(Memory::Keep).unwrap();
     assert_eq!(seen(&server, session).got, expected);
     let (restarts, writes) = (server.restarts(), server.writes());
-    println!("{restarts} restarts, {dials} dials, {writes} writes");
-    assert!(restarts > DEATHS / 4 && dials > DEATHS / 2);
+    println!("{deaths} deaths, {restarts} restarts, {dials} dials, {writes} writes");
+    assert!(deaths > DEATHS && restarts > DEATHS / 3 && dials > DEATHS);
 }
