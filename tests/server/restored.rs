@@ -110,6 +110,17 @@ fn it_replays_what_was_sent_and_drops_what_was_seen() {
 }
 
 #[test]
+fn nothing_is_left_to_do_where_the_client_has_it_all() {
+    let (mut session, epoch) = open();
+    send(&mut session, "a", SendOptions::new());
+    // It was written although nobody took the action that asks for it.
+    write_all(&mut session, late(), epoch);
+    let mut session = written(&session).restored(early(), Duration::ZERO);
+    resume(&mut session, 1).unwrap();
+    assert_eq!(actions(&mut session), []);
+}
+
+#[test]
 fn what_was_written_before_it_was_sent_is_known_to_the_client_only_so_far() {
     let (mut session, epoch) = open();
     send(&mut session, "a", SendOptions::new());
