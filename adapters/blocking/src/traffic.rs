@@ -85,7 +85,7 @@ impl<W: Wire> Driver<W> {
         let Transport::Open(open) = &mut self.transport else {
             return;
         };
-        if !open.readable || open.said >= CROWDED {
+        if !open.hungry() {
             return;
         }
         let mut bytes = 0;

@@ -6,7 +6,7 @@
 #![cfg(feature = "tungstenite")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use redial_blocking::redial::backoff::{Backoff, Jitter, Schedule};
@@ -63,8 +63,9 @@ fn asked(name: &str) -> Option<u64> {
 
 fn seed() -> u64 {
     asked("REDIAL_CHAOS_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-        u64::from(now.subsec_nanos())
+        let mut bytes = [0; 4];
+        getrandom::fill(&mut bytes).unwrap();
+        u64::from(u32::from_le_bytes(bytes))
     })
 }
 
@@ -151,7 +152,7 @@ fn write<M: Payload + From<Vec<u8>>>(handle: &Handle<M>, over: &AtomicBool) -> u
 }
 
 fn storm<M: Payload + From<Vec<u8>> + Send + 'static>(
-    server: SessionServer,
+    server: &SessionServer,
     bytes: fn(&M) -> &[u8],
     build: impl FnOnce(&Proxy, Seed) -> Ends<M>,
 ) {
@@ -169,13 +170,12 @@ fn storm<M: Payload + From<Vec<u8>> + Send + 'static>(
     handle.wait(connected, LONG).unwrap();
 
     let over = AtomicBool::new(false);
-    let (sent, seen) = thread::scope(|scope| {
+    let (sent, got) = thread::scope(|scope| {
         let writer = scope.spawn(|| write(&handle, &over));
         let reader = scope.spawn(|| read(&incoming, bytes));
-        let killer = scope.spawn(|| kill(&server, &proxy, kills, seed));
-        let killed = killer.join();
+        let kills = scope.spawn(|| kill(server, &proxy, kills, seed)).join();
         over.store(true, Ordering::Relaxed);
-        killed.unwrap();
+        kills.unwrap();
         (writer.join().unwrap(), reader.join().unwrap())
     });
     let elapsed = began.elapsed();
@@ -183,24 +183,24 @@ fn storm<M: Payload + From<Vec<u8>> + Send + 'static>(
     let stats = handle.stats();
     drop(handle);
     let acked = judge.join().unwrap();
-    println!("{sent} up, {seen:?}, {kills} kills in {elapsed:?}");
+    println!("{sent} up, {got:?}, {kills} kills in {elapsed:?}");
     println!("{stats:?}");
 
     let ledger = server.ledger();
     assert_eq!(ledger.missing(0..sent), 0, "lost");
     assert_eq!((ledger.duplicated(), ledger.late()), (0, 0));
     assert_eq!((ledger.delivered(), acked), (sent, sent));
-    assert_eq!((seen.fresh, server.sessions().0), (1, 1));
-    assert_eq!((stats.fresh, stats.resumed), (1, seen.resumed));
+    assert_eq!((got.fresh, server.sessions().0), (1, 1));
+    assert_eq!((stats.fresh, stats.resumed), (1, got.resumed));
     // Connections died in the middle of what was under way, or this shows nothing.
-    assert!(seen.resumed > kills / 4, "{stats:?}");
-    assert!(sent > kills && seen.numbers > kills);
+    assert!(got.resumed > kills / 4, "{stats:?}");
+    assert!(sent > kills && got.numbers > kills);
 }
 
 #[test]
 fn once_and_in_order_over_a_thousand_killed_websockets() {
     let server = SessionServer::start().unwrap();
-    storm(server, Message::as_bytes, |proxy, seed| {
+    storm(&server, Message::as_bytes, |proxy, seed| {
         let builder = websocket(&proxy.url()).unwrap().seed(seed);
         let builder = builder.config(config(None)).protocol(Wire::new());
         builder.spawn().unwrap()
@@ -218,7 +218,7 @@ fn once_and_in_order_over_a_thousand_killed_streams_in_batches() {
         messages: 8,
         delay: Duration::from_millis(2),
     };
-    storm(server, Vec::as_slice, |proxy, seed| {
+    storm(&server, Vec::as_slice, |proxy, seed| {
         let builder = tcp(&proxy.addr().to_string()).unwrap().seed(seed);
         let protocol = Wire::new().with_pings();
         let builder = builder.config(config(Some(batch))).protocol(protocol);

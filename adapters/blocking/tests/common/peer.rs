@@ -42,6 +42,14 @@ pub(crate) const fn resumed(session: u8, server: u8, last_seen: u64, intents: u6
     }
 }
 
+pub(crate) const fn message(sequence: u64, text: &str) -> Frame<'_> {
+    Frame::Data {
+        sequence,
+        resent: false,
+        body: Body::Text(text),
+    }
+}
+
 impl Peer {
     pub(crate) fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -86,12 +94,14 @@ impl Line {
         self.write(&frame.to_vec());
     }
 
+    /// Says frames at once: the link may end the connection in the middle of them.
+    pub(crate) fn burst(&mut self, frames: &[Frame<'_>]) {
+        let frames: Vec<_> = frames.iter().map(Frame::to_vec).collect();
+        self.write_all(frames.iter().map(Vec::as_slice));
+    }
+
     pub(crate) fn message(&mut self, sequence: u64, text: &str) {
-        self.say(&Frame::Data {
-            sequence,
-            resent: false,
-            body: Body::Text(text),
-        });
+        self.say(&message(sequence, text));
     }
 
     pub(crate) fn ack(&mut self, sequence: u64, intents: u64) {
@@ -100,10 +110,17 @@ impl Line {
 
     /// Writes a message of the transport.
     pub(crate) fn write(&mut self, message: &[u8]) {
-        self.stream
-            .write_all(&data(message.len()).unwrap())
-            .unwrap();
-        self.stream.write_all(message).unwrap();
+        self.write_all([message].into_iter());
+    }
+
+    /// Writes messages of the transport at once.
+    pub(crate) fn write_all<'a>(&mut self, messages: impl Iterator<Item = &'a [u8]>) {
+        let mut bytes = Vec::new();
+        for message in messages {
+            bytes.extend_from_slice(&data(message.len()).unwrap());
+            bytes.extend_from_slice(message);
+        }
+        self.stream.write_all(&bytes).unwrap();
     }
 
     /// Writes a ping of the transport.

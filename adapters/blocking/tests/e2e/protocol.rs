@@ -112,12 +112,15 @@ fn acknowledgements_without_sessions() {
     for heard in ["hello", "seq 1 a", "seq 2 b"] {
         assert_eq!(line.hear_text(), heard);
     }
-    line.write(b"have 1");
-    line.write(b"seq 1 x");
-    line.write(b"seq 1 x");
-    line.write(b"y");
-    line.write(b"refuse that will do");
-    line.write(b"z");
+    let said = [
+        "have 1",
+        "seq 1 x",
+        "seq 1 x",
+        "y",
+        "refuse that will do",
+        "z",
+    ];
+    line.write_all(said.map(str::as_bytes).into_iter());
     ended_by(&handle, Cause::Close(4400));
     assert_eq!(handle.last_error().as_deref(), Some("that will do"));
     let mut line = peer.accept();

@@ -1,8 +1,7 @@
 //! A session over connections that come and go: what is acknowledged, replayed, told.
 
-use std::sync::mpsc::RecvTimeoutError;
+use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
-use std::time::Duration;
 
 use redial_blocking::redial::config::Builder as Settings;
 use redial_blocking::redial::outbox::{Batch, Limits};
@@ -13,7 +12,7 @@ use redial_blocking::redial::{
 };
 use redial_blocking::{Ends, Fates, Incoming, Received, Wire, tcp};
 
-use crate::common::peer::{Peer, resumed, welcome};
+use crate::common::peer::{Peer, message as said, resumed, welcome};
 use crate::common::{SOON, connected, ended_by, ms, pulse, quick, wait};
 
 /// Acknowledged delivery; what comes in is acknowledged after two messages or 50 ms.
@@ -262,6 +261,7 @@ fn intents_are_written_in_a_fresh_session_and_not_in_a_resumed_one() {
     assert_eq!(handle.withdraw(sport), Some(b"sport".to_vec()));
     assert_eq!(handle.withdraw(sport), None);
     drop(line);
+    wait(&handle, |status| status.phase != Phase::Connected);
     handle.try_send("b").unwrap();
     let mut line = peer.meet("hello 7 seen 0 first 2", welcome(8, 1));
     for heard in ["*5 news", "*6 weather", "2 b"] {
@@ -393,15 +393,12 @@ fn a_peer_may_refuse() {
     // Also behind the welcome; what came before it has arrived.
     let mut line = peer.meet("hello new seen 0 first 1", welcome(7, 1));
     assert_eq!(line.hear(), "1 a");
-    line.message(1, "x");
-    line.say(&Frame::Refuse {
-        refusal: Refusal::Version {
-            lowest: 8,
-            highest: 9,
-        },
-        detail,
-    });
-    line.message(2, "y");
+    let refusal = Refusal::Version {
+        lowest: 8,
+        highest: 9,
+    };
+    let refuse = Frame::Refuse { refusal, detail };
+    line.burst(&[said(1, "x"), refuse, said(2, "y")]);
     wait(&handle, |status| status.phase == Phase::Failed);
     assert_eq!(
         handle.status().last_cause,
@@ -417,8 +414,9 @@ fn a_welcome_that_can_not_be_ends_the_connection() {
     let (handle, incoming) = link(&peer, acknowledged());
     handle.try_send("a").unwrap();
     // It goes on with a session that nobody asked for.
-    let mut line = peer.meet("hello new seen 0 first 1", resumed(7, 1, 0, 0));
-    line.message(1, "x");
+    let mut line = peer.accept();
+    assert_eq!(line.hear(), "hello new seen 0 first 1");
+    line.burst(&[Frame::Welcome(resumed(7, 1, 0, 0)), said(1, "x")]);
     ended_by(&handle, Cause::Protocol(ProtocolError::Frame));
     let mut line = peer.meet("hello new seen 0 first 1", welcome(8, 1));
     assert_eq!(line.hear(), "1 a");
@@ -463,21 +461,23 @@ fn nobody_waits_for_ever() {
     let peer = Peer::start();
     let (handle, incoming) = link(&peer, acknowledged());
     let ends = handle.fates();
+    let (tell, heard) = channel();
+    let reader = thread::spawn(move || {
+        while let Ok(told) = incoming.recv_told() {
+            tell.send(told).unwrap();
+        }
+    });
     let mut line = peer.meet("hello new seen 0 first 1", welcome(7, 1));
+    // It is told at once, and not with the first message.
+    let told = heard.recv_timeout(SOON).unwrap();
+    assert_eq!(told, Received::Session(fresh(Fresh::First, 1, 0, 0)));
     handle.try_send("a").unwrap();
     assert_eq!(line.hear(), "1 a");
-    let reader = thread::spawn(move || {
-        let mut told = 0;
-        while incoming.recv_told().is_ok() {
-            told += 1;
-        }
-        told
-    });
     handle.disconnect();
     assert_eq!(line.hear(), "close");
     drop(line);
-    assert_eq!(reader.join().unwrap(), 1);
-    let fate = ends.recv_timeout(Duration::from_secs(5)).unwrap();
+    reader.join().unwrap();
+    let fate = ends.recv_timeout(SOON).unwrap();
     assert_eq!(fate.outcome, Outcome::Unknown);
     wait(&handle, |status| status.phase == Phase::Closed);
 }
