@@ -24,12 +24,13 @@ struct Lines {
     padding: usize,
     /// The length of an answer to a ping.
     pong: usize,
-    pinged: bool,
+    /// Pings that have no answer yet.
+    pings: usize,
 }
 
 impl Protocol<Vec<u8>> for Lines {
     fn begin(&mut self, opening: Opening, _: Hello) -> Greeting<Vec<u8>> {
-        self.pinged = false;
+        self.pings = 0;
         Greeting::More(vec![format!("hi {}", opening.number).into()])
     }
 
@@ -51,7 +52,7 @@ impl Protocol<Vec<u8>> for Lines {
                 Heard::Message(Some(header), rest.into())
             }
             "ping" => {
-                self.pinged = true;
+                self.pings += 1;
                 Heard::Ping
             }
             _ => Heard::Message(None, message),
@@ -74,7 +75,8 @@ impl Protocol<Vec<u8>> for Lines {
     }
 
     fn pong(&mut self) -> Option<Vec<u8>> {
-        std::mem::take(&mut self.pinged).then(|| vec![b'p'; self.pong])
+        self.pings = self.pings.checked_sub(1)?;
+        Some(vec![b'p'; self.pong])
     }
 }
 
