@@ -15,5 +15,6 @@ mod protocol;
 mod provider;
 mod refusals;
 mod requests;
+mod restarts;
 mod sessions;
 mod tls;
