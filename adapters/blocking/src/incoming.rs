@@ -19,6 +19,9 @@ use crate::shared::Shared;
 /// bytes unacknowledged for as long as the heartbeat would wait end the connection. Elsewhere it
 /// is noticed once reading goes on.
 ///
+/// Acknowledgements and answers to requests wait in the same line: while nothing is taken here
+/// they are not read either.
+///
 /// Without this receiver, once dropped, messages are counted and thrown away.
 ///
 /// Where the link has a session, [`recv_told`](Self::recv_told) and its two siblings also tell,

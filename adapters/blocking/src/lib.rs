@@ -38,6 +38,42 @@
 //! [`Builder::handshake`]: said anew on each connection, ahead of the queue, and never seen by
 //! [`Incoming`].
 //!
+//! # Sessions
+//!
+//! A configuration with a [session](redial::config::Builder::session) and a [`Protocol`] that
+//! carries it, such as [`Wire`], make delivery acknowledged: what the peer has not acknowledged is
+//! kept and replayed in order on the next connection, and what it has seen does not come twice.
+//! What became of the session on each connection, and which messages are missing, is told between
+//! messages by [`Incoming::recv_told`]. Subscriptions are [declared](Handle::declare) once and
+//! stand as long as sessions come and go; a [request](Handle::request) waits for its answer
+//! through outages.
+//!
+//! ```no_run
+//! use redial_blocking::redial::outbox::Limits;
+//! use redial_blocking::redial::session::Settings;
+//! use redial_blocking::redial::{Config, Delivery};
+//! use redial_blocking::{Received, Wire, tcp};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::builder()
+//!     .session(Some(Settings::default()))
+//!     .outbox(Limits { delivery: Delivery::Acknowledged, ..Limits::default() })
+//!     .build()?;
+//! let (handle, incoming) =
+//!     tcp("127.0.0.1:9002")?.config(config).protocol(Wire::new()).spawn()?;
+//! handle.declare("subscribe news")?;
+//! handle.try_send("kept until it is acknowledged")?;
+//! while let Ok(received) = incoming.recv_told() {
+//!     match received {
+//!         Received::Message(message) => println!("{}", String::from_utf8_lossy(&message)),
+//!         Received::Session(resumption) => println!("connected: {resumption:?}"),
+//!         Received::Gap(gap) => println!("{} messages are missing", gap.len()),
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! What lives here: threads, sockets, clocks, TLS, framing. What may not: any decision about when
 //! to dial, what an error means, or what becomes of a message; those are the core's.
 
