@@ -4,9 +4,10 @@
 //! `REDIAL_CHAOS_KILLS` asks for more kills than a thousand, `REDIAL_CHAOS_SEED` repeats a run.
 
 use std::env;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use redial::backoff::{Backoff, Jitter, Schedule};
@@ -204,10 +205,7 @@ async fn storm<M: Numbered>(
     kills: u64,
     build: impl FnOnce(Config, u64, Arc<AtomicU64>) -> (Handle<M>, Incoming<M>),
 ) {
-    let seed = asked("REDIAL_CHAOS_SEED").unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.map_or(1, |now| u64::from(now.subsec_nanos()))
-    });
+    let seed = asked("REDIAL_CHAOS_SEED").unwrap_or_else(|| RandomState::new().hash_one(()) >> 32);
     println!("REDIAL_CHAOS_KILLS={kills} REDIAL_CHAOS_SEED={seed}");
     let began = Instant::now();
     server.feed(Some(Feed::new(u64::MAX).every(PACE)));

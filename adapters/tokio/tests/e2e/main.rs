@@ -12,6 +12,7 @@ mod input;
 mod load;
 mod outage;
 mod refusals;
+mod requests;
 mod sessions;
 mod tls;
 

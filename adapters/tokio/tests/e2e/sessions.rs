@@ -375,7 +375,7 @@ async fn what_will_not_come_is_told_where_it_is_missing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn intents_are_written_again_in_a_fresh_session_and_not_in_a_resumed_one() {
     let server = SessionServer::start().unwrap();
-    let (handle, mut incoming) = websocket(&server.url())
+    let (handle, mut incoming) = websocket(server.url())
         .unwrap()
         .config(acked().build().unwrap())
         .protocol(Wire::new())
@@ -451,7 +451,7 @@ async fn a_drain_waits_for_acknowledgements() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn acknowledgements_behind_a_full_inbox_wait_without_harm() {
     let server = SessionServer::start().unwrap();
-    let (handle, mut incoming) = websocket(&server.url())
+    let (handle, mut incoming) = websocket(server.url())
         .unwrap()
         .config(acked().build().unwrap())
         .protocol(Wire::new())
@@ -486,7 +486,7 @@ async fn acknowledgements_behind_a_full_inbox_wait_without_harm() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_stream_tells_the_same() {
     let server = SessionServer::start().unwrap();
-    let mut link = websocket(&server.url())
+    let mut link = websocket(server.url())
         .unwrap()
         .config(acked().build().unwrap())
         .protocol(Wire::new())
