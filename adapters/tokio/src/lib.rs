@@ -41,6 +41,7 @@ mod clock;
 mod codec;
 mod connector;
 mod engine;
+mod error;
 mod handle;
 #[cfg(any(feature = "tungstenite", feature = "tcp"))]
 mod net;
@@ -53,10 +54,11 @@ pub mod websocket;
 pub use self::builder::Builder;
 pub use self::codec::{Codec, Decoded, TooBig};
 pub use self::connector::{Attempt, Connector, Failure, cause_of_io};
+pub use self::error::Error;
 pub use self::handle::{Fates, Handle, Incoming, Reply};
 #[cfg(any(feature = "tungstenite", feature = "tcp"))]
 pub use self::net::Wire;
-pub use self::reconnecting::{Error, Reconnecting};
+pub use self::reconnecting::Reconnecting;
 #[cfg(feature = "tungstenite")]
 pub use self::websocket::{Message, websocket, websocket_with};
 

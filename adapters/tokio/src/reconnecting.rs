@@ -10,8 +10,8 @@ use std::time::Duration;
 use futures_util::task::AtomicWaker;
 use futures_util::{Sink, Stream};
 use redial::{
-    Cause, Command, Event, Fate, Hint, IntentId, MessageId, Payload, Phase, Refused, SendOptions,
-    Stats, Status,
+    Command, Event, Fate, Hint, IntentId, MessageId, Payload, Phase, Refused, SendOptions, Stats,
+    Status,
 };
 use redial_adapter::Received;
 
@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
 use crate::engine::{Engine, Intake, Room, Seat, TokioLink, is_timeless};
+use crate::error::{Error, Told};
 
 /// A connection that keeps itself alive, as a [`Stream`] of messages and a [`Sink`] for them.
 ///
@@ -84,28 +85,6 @@ impl Wake for Wakers {
         self.sink.wake();
     }
 }
-
-/// Why a message or a flush was not taken, or the stream ended.
-#[derive(Debug)]
-#[non_exhaustive]
-pub enum Error<M> {
-    /// The message was not accepted; here it is.
-    Refused(Refused<M>),
-    /// The link has failed, for this reason.
-    Failed(Option<Cause>),
-}
-
-impl<M> fmt::Display for Error<M> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(refused) => refused.fmt(f),
-            Self::Failed(Some(cause)) => write!(f, "the link has failed: {cause}"),
-            Self::Failed(None) => f.write_str("the link has failed"),
-        }
-    }
-}
-
-impl<M: fmt::Debug> std::error::Error for Error<M> {}
 
 impl<C, D> Reconnecting<C, D>
 where
@@ -330,9 +309,6 @@ where
         (status.phase == Phase::Failed).then_some(Error::Failed(status.last_cause))
     }
 }
-
-/// What comes in and is told, or why the link has failed.
-type Told<M> = Result<Received<M>, Error<M>>;
 
 /// What a builder says beside the configuration.
 #[derive(Clone, Copy)]

@@ -4,6 +4,7 @@
 //! Both faces of this crate are built on it. Dropping a future of a face loses nothing, because
 //! all state is here and in the link.
 //!
+//! - `dial`: the attempt, or the probe, under way;
 //! - `read`, `write`: the two directions of an open connection;
 //! - `greet`: the application's handshake on it, before messages flow;
 //! - `talk`, `speak`: the protocol that the two ends speak on it, in and out;
@@ -12,6 +13,7 @@
 //! - `timer`: the one deadline that is armed;
 //! - `seat`: where the link sits: owned, or shared under a lock.
 
+mod dial;
 mod greet;
 mod intake;
 mod line;
@@ -25,9 +27,7 @@ mod write;
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll};
+use std::task::Context;
 
 use redial::outbox::Limits;
 use redial::rng::Seeded;
@@ -41,12 +41,12 @@ pub(crate) use self::seat::Seat;
 pub(crate) use self::talk::Speaker;
 pub(crate) use self::timer::Timer;
 
-use self::greet::greeted;
-use self::line::{Closing, Line, Stage};
+use self::dial::Dial;
+use self::line::{Closing, Line};
 use self::talk::Talk;
 use crate::clock::Clock;
 use crate::codec::Codec;
-use crate::connector::{Attempt, Connector, Failure};
+use crate::connector::{Attempt, Connector};
 
 /// What a link is in this crate.
 pub(crate) type TokioLink<M> = Link<M, Seeded>;
@@ -92,15 +92,6 @@ pub(crate) struct Engine<C, D: Codec> {
     readable: bool,
     /// The inbox was full when there might have been more to read.
     paused: bool,
-}
-
-/// An attempt under way.
-struct Dial<T> {
-    epoch: Epoch,
-    opening: Opening,
-    future: Boxed<Result<T, Failure>>,
-    reached: Arc<AtomicBool>,
-    told: bool,
 }
 
 impl<C, D> Engine<C, D>
@@ -334,60 +325,6 @@ where
         self.line.take_if(|line| line.epoch == epoch);
         self.dial.take_if(|dial| dial.epoch == epoch);
         self.probe.take_if(|(probed, _)| *probed == epoch);
-    }
-
-    fn poll_dial<S: Seat<D::Message>>(&mut self, cx: &mut Context<'_>, seat: &mut S) {
-        let Some(dial) = &mut self.dial else {
-            return;
-        };
-        let (epoch, opening) = (dial.epoch, dial.opening);
-        let result = dial.future.as_mut().poll(cx);
-        if !dial.told && dial.reached.load(Ordering::Relaxed) {
-            dial.told = true;
-            self.events.push(Event::Reached(epoch));
-        }
-        let Poll::Ready(result) = result else {
-            return;
-        };
-        self.dial = None;
-        match result {
-            Ok(transport) => {
-                self.readable = true;
-                let stage = match (&self.handshake, &self.talk) {
-                    (Some(_), _) => Stage::Greeting,
-                    (None, Some(_)) => Stage::Begin,
-                    (None, None) => Stage::Ready,
-                };
-                let line = Line::new(epoch, opening, stage, transport);
-                let line = self.line.insert(line);
-                self.events.push(Event::Opened(epoch));
-                if let Some(handshake) = &mut self.handshake {
-                    let greeting = handshake.begin(opening);
-                    let protocol = self.talk.is_some();
-                    if let Some(failure) = greeted(line, &mut self.events, greeting, protocol) {
-                        self.refused(failure, seat);
-                    }
-                }
-            }
-            Err(failure) => {
-                tracing::info!(
-                    target: "redial", epoch = epoch.number(), cause = %failure.closure.cause,
-                    detail = %failure.detail, "attempt failed"
-                );
-                self.events.push(Event::Closed(epoch, failure.closure));
-                seat.note(failure.detail);
-            }
-        }
-    }
-
-    fn poll_probe(&mut self, cx: &mut Context<'_>) {
-        let Some((epoch, future)) = &mut self.probe else {
-            return;
-        };
-        if let Poll::Ready(there) = future.as_mut().poll(cx) {
-            self.events.push(Event::Probed(*epoch, there));
-            self.probe = None;
-        }
     }
 
     /// The connection is over.

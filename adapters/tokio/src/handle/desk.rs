@@ -11,6 +11,7 @@ use redial::requests::{
 use redial::{Delivery, Epoch, Instant, Payload, Phase, SendOptions};
 use redial_adapter::{Correlate, Received, RequestFailed, RequestFailure};
 
+use super::shared::{Inner, Shared, has_room};
 use crate::engine::{Intake, TokioLink};
 
 /// What a builder was given for requests.
@@ -261,5 +262,51 @@ impl<M: Payload + 'static> Desk<M> {
             waker.wake();
         }
         None
+    }
+}
+
+/// What handles and the task do at the desk.
+impl<M: Payload + 'static> Shared<M> {
+    /// Asks something of the peer.
+    pub(super) fn ask(
+        &self,
+        message: M,
+        options: RequestOptions,
+    ) -> Result<RequestId, RequestFailed<M>> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let Some(desk) = &mut inner.desk else {
+            let reason = RequestFailure::NoCorrelation;
+            return Err(RequestFailed::new(reason, false, message));
+        };
+        let asked = desk.ask(now, message, options);
+        inner.wake();
+        asked
+    }
+
+    /// What became of a request, if it is known; else the waker is called when it is.
+    pub(super) fn look(&self, id: RequestId, waker: &Waker) -> Option<Outcomes<M>> {
+        self.lock().desk.as_mut()?.look(id, waker)
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(super) fn forget(&self, id: RequestId) {
+        if let Some(desk) = &mut self.lock().desk {
+            desk.forget(id);
+        }
+    }
+
+    /// Does what there is to do for requests, and takes answers out of what was `read`. When to
+    /// come back for a deadline of theirs.
+    pub(super) fn serve(&self, read: &mut Intake<M>, sorted: &mut Intake<M>) -> Option<Instant> {
+        let now = self.clock.now();
+        let mut inner = self.lock();
+        let mut desk = inner.desk.take()?;
+        desk.sort(now, read, sorted);
+        let Inner { link, fates, .. } = &mut *inner;
+        desk.serve(now, link, |link, size| has_room(link, fates.len(), size));
+        let due = desk.arm();
+        inner.desk = Some(desk);
+        due
     }
 }

@@ -74,3 +74,21 @@ impl<M: Payload + 'static> std::fmt::Debug for Fates<M> {
         f.debug_struct("Fates").finish_non_exhaustive()
     }
 }
+
+impl<M: Payload + 'static> Shared<M> {
+    /// Keeps fates in the link until the guard is dropped.
+    pub(super) fn collect(self: &Arc<Self>) -> Collecting<M> {
+        self.lock().collectors += 1;
+        Collecting(Arc::clone(self))
+    }
+}
+
+/// While it lives, fates that a drain waits for stay in the link.
+pub(super) struct Collecting<M: Payload + 'static>(Arc<Shared<M>>);
+
+impl<M: Payload + 'static> Drop for Collecting<M> {
+    fn drop(&mut self) {
+        self.0.lock().collectors -= 1;
+        self.0.told.notify_waiters();
+    }
+}

@@ -5,18 +5,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use redial::outbox::RefusedReason;
-use redial::requests::{RequestId, RequestOptions};
 use redial::{
     Action, Command, Event, Fate, Instant, IntentId, MessageId, Payload, Phase, Refused,
     SendOptions, Status,
 };
-use redial_adapter::{RequestFailed, RequestFailure};
 use tokio::sync::{Notify, watch};
 
-use super::desk::{Desk, Outcomes};
+use super::desk::Desk;
 use super::inbox::Inbox;
 use crate::clock::Clock;
-use crate::engine::{Intake, Seat, TokioLink, is_timeless};
+use crate::engine::{Seat, TokioLink, is_timeless};
 
 /// What handles, receivers and the task share.
 pub(super) struct Shared<M> {
@@ -42,11 +40,11 @@ pub(super) struct Inner<M> {
     /// Receivers of fates.
     pub(super) listeners: usize,
     /// Drains that wait for what they will hand back.
-    collectors: usize,
+    pub(super) collectors: usize,
     /// Fates that a drain took from the link for the listeners.
     pub(super) fates: VecDeque<Fate<M>>,
     pub(super) detail: Option<String>,
-    desk: Option<Box<Desk<M>>>,
+    pub(super) desk: Option<Box<Desk<M>>>,
     /// There is no handle any more.
     abandoned: bool,
     /// There is no task any more.
@@ -153,49 +151,6 @@ impl<M: Payload + 'static> Shared<M> {
         declared
     }
 
-    /// Asks something of the peer.
-    pub(super) fn ask(
-        &self,
-        message: M,
-        options: RequestOptions,
-    ) -> Result<RequestId, RequestFailed<M>> {
-        let now = self.clock.now();
-        let mut inner = self.lock();
-        let Some(desk) = &mut inner.desk else {
-            let reason = RequestFailure::NoCorrelation;
-            return Err(RequestFailed::new(reason, false, message));
-        };
-        let asked = desk.ask(now, message, options);
-        inner.wake();
-        asked
-    }
-
-    /// What became of a request, if it is known; else the waker is called when it is.
-    pub(super) fn look(&self, id: RequestId, waker: &Waker) -> Option<Outcomes<M>> {
-        self.lock().desk.as_mut()?.look(id, waker)
-    }
-
-    /// Nobody waits for the answer any more.
-    pub(super) fn forget(&self, id: RequestId) {
-        if let Some(desk) = &mut self.lock().desk {
-            desk.forget(id);
-        }
-    }
-
-    /// Does what there is to do for requests, and takes answers out of what was `read`. When to
-    /// come back for a deadline of theirs.
-    pub(super) fn serve(&self, read: &mut Intake<M>, sorted: &mut Intake<M>) -> Option<Instant> {
-        let now = self.clock.now();
-        let mut inner = self.lock();
-        let mut desk = inner.desk.take()?;
-        desk.sort(now, read, sorted);
-        let Inner { link, fates, .. } = &mut *inner;
-        desk.serve(now, link, |link, size| has_room(link, fates.len(), size));
-        let due = desk.arm();
-        inner.desk = Some(desk);
-        due
-    }
-
     /// Tells the link what a user or the world around wants.
     pub(super) fn command(&self, event: Event) {
         let now = self.clock.now();
@@ -238,12 +193,6 @@ impl<M: Payload + 'static> Shared<M> {
         self.room.notify_waiters();
         self.told.notify_waiters();
         self.inbox.close();
-    }
-
-    /// Keeps fates in the link until the guard is dropped.
-    pub(super) fn collect(self: &Arc<Self>) -> Collecting<M> {
-        self.lock().collectors += 1;
-        Collecting(Arc::clone(self))
     }
 
     /// Parks the task, which comes back by itself at `until`, unless there is something to do.
@@ -329,7 +278,7 @@ impl<M: Payload + 'static> Inner<M> {
         }
     }
 
-    fn wake(&mut self) {
+    pub(super) fn wake(&mut self) {
         if let Some(parked) = self.parked.take() {
             parked.waker.wake();
         }
@@ -387,7 +336,7 @@ impl<M: Payload + 'static> Inner<M> {
 
 /// Whether a message of this size fits without another being dropped; one that can never fit is
 /// let through to be refused. `fates` wait outside of the link.
-fn has_room<M: Payload>(link: &TokioLink<M>, fates: usize, size: usize) -> bool {
+pub(super) fn has_room<M: Payload>(link: &TokioLink<M>, fates: usize, size: usize) -> bool {
     let (limits, outbox) = (link.config().outbox(), link.outbox());
     let live = outbox.queued() + outbox.in_flight();
     let slots = live + outbox.fates_waiting() + fates;
@@ -395,16 +344,6 @@ fn has_room<M: Payload>(link: &TokioLink<M>, fates: usize, size: usize) -> bool 
         && slots < limits.messages.saturating_mul(2)
         && outbox.bytes().saturating_add(size) <= limits.bytes;
     fits || size > limits.bytes
-}
-
-/// While it lives, fates that a drain waits for stay in the link.
-pub(super) struct Collecting<M: Payload + 'static>(Arc<Shared<M>>);
-
-impl<M: Payload + 'static> Drop for Collecting<M> {
-    fn drop(&mut self) {
-        self.0.lock().collectors -= 1;
-        self.0.told.notify_waiters();
-    }
 }
 
 /// The task's access to the link.

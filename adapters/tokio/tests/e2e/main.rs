@@ -7,13 +7,17 @@ mod cancel;
 mod closes;
 mod disconnect;
 mod faces;
+mod flow;
 mod handshake;
 mod input;
 mod load;
 mod outage;
+mod peer;
+mod plain;
 mod refusals;
 mod requests;
 mod sessions;
+mod spoken;
 mod tls;
 
 use std::time::Duration;

@@ -1,16 +1,12 @@
 //! Sessions over real sockets: what is resumed, what begins anew, and what is told of it.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
-use futures_util::StreamExt;
 use redial::config::Builder;
-use redial::outbox::{Batch, Limits, Overflow};
+use redial::outbox::{Limits, Overflow};
 use redial::session::{Cadence, Fresh, OnFresh, SessionId, Settings};
-use redial::{Cause, Config, Delivery, Gap, Outcome, Payload, Phase, Resumption, SendOptions};
-use redial_faults::sessions::{
-    Client, Content, Feed, Got, Memory, SessionOptions, SessionServer, Store,
-};
+use redial::{Delivery, Gap, Outcome, Payload, Phase, Resumption, SendOptions};
+use redial_faults::sessions::{Client, Content, Got, Memory, SessionOptions, SessionServer, Store};
 use redial_faults::{Mode, Proxy};
 use redial_tokio::tcp::tcp;
 use redial_tokio::wire::Wire;
@@ -19,7 +15,7 @@ use redial_tokio::{Handle, Incoming, Message, Received, redial, websocket};
 use super::{LONG, end, ms, next, quick, reach, windows};
 
 /// Acknowledged delivery, acknowledged soon.
-fn settings() -> Settings {
+pub(super) fn settings() -> Settings {
     Settings {
         acks: Cadence {
             delay: ms(10),
@@ -30,7 +26,7 @@ fn settings() -> Settings {
     }
 }
 
-fn limits() -> Limits {
+pub(super) fn limits() -> Limits {
     Limits {
         overflow: Overflow::RejectNew,
         delivery: Delivery::Acknowledged,
@@ -38,11 +34,11 @@ fn limits() -> Limits {
     }
 }
 
-fn acked() -> Builder {
+pub(super) fn acked() -> Builder {
     quick().session(Some(settings())).outbox(limits())
 }
 
-fn link(url: &str, config: Builder) -> (Handle<Message>, Incoming<Message>) {
+pub(super) fn link(url: &str, config: Builder) -> (Handle<Message>, Incoming<Message>) {
     websocket(url)
         .expect("a URL")
         .config(config.build().expect("a configuration"))
@@ -70,14 +66,14 @@ impl Drop for Directory {
     }
 }
 
-async fn told(incoming: &mut Incoming<Message>) -> Received<Message> {
+pub(super) async fn told(incoming: &mut Incoming<Message>) -> Received<Message> {
     tokio::time::timeout(LONG, incoming.recv_told())
         .await
         .expect("something in time")
         .expect("a link that goes on")
 }
 
-async fn session(incoming: &mut Incoming<Message>) -> Resumption {
+pub(super) async fn session(incoming: &mut Incoming<Message>) -> Resumption {
     match told(incoming).await {
         Received::Session(resumption) => resumption,
         other => panic!("{other:?}"),
@@ -85,7 +81,7 @@ async fn session(incoming: &mut Incoming<Message>) -> Resumption {
 }
 
 /// Looks until so many messages are in flight, and none is queued.
-async fn in_flight<M: Payload + Send>(handle: &Handle<M>, count: usize) {
+pub(super) async fn in_flight<M: Payload + Send>(handle: &Handle<M>, count: usize) {
     let looks = async {
         loop {
             let status = handle.status();
@@ -106,13 +102,13 @@ fn only(server: &SessionServer) -> Client {
 }
 
 /// The session of a link that is connected.
-fn id(server: &SessionServer) -> SessionId {
+pub(super) fn id(server: &SessionServer) -> SessionId {
     assert!(server.wait_open(1, LONG));
     server.clients().last().expect("a session").session
 }
 
 /// What the applications behind all sessions got, in short: messages, `#` and an intent.
-fn got(server: &SessionServer) -> Vec<String> {
+pub(super) fn got(server: &SessionServer) -> Vec<String> {
     let clients = server.clients();
     let all = clients.iter().flat_map(|client| &client.got);
     all.map(|got| match got {
@@ -129,7 +125,7 @@ fn text(content: &Content) -> String {
     String::from_utf8_lossy(content.bytes()).into_owned()
 }
 
-fn wait_got(server: &SessionServer, count: usize) -> Vec<String> {
+pub(super) fn wait_got(server: &SessionServer, count: usize) -> Vec<String> {
     let enough = |clients: &[Client]| clients.iter().map(|c| c.got.len()).sum::<usize>() >= count;
     assert!(server.wait_clients(LONG, enough), "{:?}", got(server));
     got(server)
@@ -405,180 +401,4 @@ async fn intents_are_written_again_in_a_fresh_session_and_not_in_a_resumed_one()
     assert!(!session(&mut incoming).await.is_resumed());
     handle.try_send("3".into()).unwrap();
     assert_eq!(wait_got(&server, 8)[5..], ["#b", "#c", "3"]);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_drain_waits_for_acknowledgements() {
-    let server = SessionServer::start().unwrap();
-    let proxy = Proxy::start(server.addr()).unwrap();
-    let (handle, mut incoming) = link(&proxy.url(), acked());
-    session(&mut incoming).await;
-    // Written they are at once; acknowledged only on another connection.
-    proxy.set(Mode::BlackHoleSwallow);
-    for number in 0..3 {
-        handle.try_send(number.to_string().into()).unwrap();
-    }
-    in_flight(&handle, 3).await;
-    let draining = handle.clone();
-    let drained = tokio::spawn(async move { draining.drain(LONG).await });
-    reach(&handle, Phase::Draining).await;
-    proxy.set(Mode::Pass);
-    proxy.reset_all();
-    let back = tokio::time::timeout(LONG, drained).await.unwrap().unwrap();
-    assert!(back.is_empty());
-    assert_eq!(wait_got(&server, 3), ["0", "1", "2"]);
-    let stats = handle.stats();
-    assert_eq!(
-        (stats.acked, stats.unknown, stats.resumed),
-        (3, 0, 1),
-        "{stats:?}"
-    );
-    assert_eq!(handle.status().last_cause, Some(Cause::Requested));
-
-    // Within its time, and not beyond.
-    handle.start();
-    reach(&handle, Phase::Connected).await;
-    proxy.set(Mode::BlackHoleSwallow);
-    let mut fates = handle.fates();
-    handle.try_send("3".into()).unwrap();
-    in_flight(&handle, 1).await;
-    let back = tokio::time::timeout(LONG, handle.drain(ms(20))).await;
-    assert!(back.unwrap().is_empty());
-    let fate = tokio::time::timeout(LONG, fates.recv()).await.unwrap();
-    assert_eq!(fate.unwrap().outcome, Outcome::Unknown);
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn acknowledgements_behind_a_full_inbox_wait_without_harm() {
-    let server = SessionServer::start().unwrap();
-    let (handle, mut incoming) = websocket(server.url())
-        .unwrap()
-        .config(acked().build().unwrap())
-        .protocol(Wire::new())
-        .inbox(4, 1 << 20)
-        .seed(1)
-        .spawn();
-    server.feed(Some(Feed::new(500).size(1_000)));
-    reach(&handle, Phase::Connected).await;
-    // The acknowledgements of these lie behind what the application doesn't read.
-    for number in 0..500 {
-        handle.try_send(number.to_string().into()).unwrap();
-    }
-    assert!(server.wait_received(500, LONG));
-    // Longer than the heartbeat would take to find it dead.
-    let began = handle.now();
-    let mut watch = handle.watch();
-    let waited = tokio::time::timeout(
-        ms(1_000),
-        watch.wait_for(|status| status.phase != Phase::Connected),
-    );
-    assert!(waited.await.is_err(), "{:?}", handle.status());
-    assert!(handle.now().since(began) >= ms(1_000));
-    for number in 0..500_u64 {
-        let message = next(&mut incoming).await;
-        let text = message.as_text().unwrap();
-        assert_eq!(text.split(' ').next(), Some(&*number.to_string()));
-    }
-    in_flight(&handle, 0).await;
-    assert_eq!((handle.stats().connected, handle.stats().resumed), (1, 0));
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_stream_tells_the_same() {
-    let server = SessionServer::start().unwrap();
-    let mut link = websocket(server.url())
-        .unwrap()
-        .config(acked().build().unwrap())
-        .protocol(Wire::new())
-        .seed(1)
-        .keep_fates()
-        .into_stream();
-    let all = async {
-        link.declare("a".into()).unwrap();
-        let told = link.recv_told().await.unwrap().unwrap();
-        assert!(
-            matches!(told, Received::Session(Resumption::Fresh { .. })),
-            "{told:?}"
-        );
-        let client = id(&server);
-        link.send_with("1".into(), SendOptions::new()).unwrap();
-        futures_util::SinkExt::flush(&mut link).await.unwrap();
-        assert_eq!(link.take_fate().unwrap().outcome, Outcome::Acked);
-        assert_eq!(wait_got(&server, 2), ["#a", "1"]);
-        server.send(client, "x", SendOptions::new()).unwrap();
-        server.drop_all();
-        server.send(client, "y", SendOptions::new()).unwrap();
-        let mut seen = Vec::new();
-        while seen.len() < 3 {
-            seen.push(link.recv_told().await.unwrap().unwrap());
-        }
-        let x = seen
-            .iter()
-            .position(|told| *told == Received::Message("x".into()));
-        let again = seen
-            .iter()
-            .position(|told| matches!(told, Received::Session(_)));
-        assert!(x.is_some() && again.is_some(), "{seen:?}");
-        assert_eq!(seen[2], Received::Message("y".into()));
-        // A stream of messages passes over what is told between them.
-        server.drop_all();
-        server.send(client, "z", SendOptions::new()).unwrap();
-        assert_eq!(link.next().await.unwrap().unwrap(), "z".into());
-    };
-    tokio::time::timeout(LONG, all).await.unwrap();
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_told_is_lost_with_a_dropped_future() {
-    let server = SessionServer::start().unwrap();
-    let (handle, mut incoming) = link(&server.url(), acked());
-    server.feed(Some(Feed::new(300).every(Duration::from_micros(500))));
-    let (mut sessions, mut numbers) = (0, 0_u32);
-    while numbers < 300 {
-        // Hardly any of these is ready when it is polled first.
-        let Ok(told) = tokio::time::timeout(Duration::from_micros(200), incoming.recv_told()).await
-        else {
-            continue;
-        };
-        match told.unwrap() {
-            Received::Session(_) => sessions += 1,
-            Received::Message(message) => {
-                assert_eq!(message, numbers.to_string().as_str().into());
-                numbers += 1;
-                if numbers % 100 == 0 {
-                    handle.reconnect();
-                }
-            }
-            Received::Gap(gap) => panic!("{gap:?}"),
-        }
-    }
-    assert!(sessions >= 3, "{sessions}");
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn messages_share_one_of_the_transport_where_batching_is_on() {
-    let server = SessionServer::start().unwrap();
-    let config = acked().outbox(Limits {
-        batch: Some(Batch {
-            messages: 7,
-            delay: ms(30),
-        }),
-        ..limits()
-    });
-    let (handle, _incoming) = link(&server.url(), config);
-    reach(&handle, Phase::Connected).await;
-    let expected: Vec<String> = (0..100).map(|number: u32| number.to_string()).collect();
-    for message in &expected {
-        handle.send(message.as_str().into()).await.unwrap();
-    }
-    // 100 is no multiple of 7: the last ones go when their time has come.
-    assert_eq!(wait_got(&server, 100), expected);
-}
-
-#[test]
-#[should_panic(expected = "a session needs a protocol")]
-fn a_session_without_a_protocol_is_refused() {
-    let config = Config::builder().session(Some(Settings::default())).build();
-    let builder = websocket("ws://127.0.0.1:9/").unwrap();
-    drop(builder.config(config.unwrap()).into_stream());
 }
