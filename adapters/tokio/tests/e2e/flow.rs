@@ -11,8 +11,9 @@ use redial_faults::{Mode, Proxy};
 use redial_tokio::wire::Wire;
 use redial_tokio::{Received, redial, websocket};
 
-use super::sessions::{acked, id, in_flight, limits, link, session, wait_got};
-use super::{LONG, ms, next, reach};
+use super::peer::{Server, config, data};
+use super::sessions::{acked, id, in_flight, limits, link, session, told, wait_got};
+use super::{LONG, ms, next, reach, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_drain_waits_for_acknowledgements() {
@@ -88,6 +89,66 @@ async fn acknowledgements_behind_a_full_inbox_wait_without_harm() {
     }
     in_flight(&handle, 0).await;
     assert_eq!((handle.stats().connected, handle.stats().resumed), (1, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_inbox_does_not_hold_up_a_welcome() {
+    let server = SessionServer::start().unwrap();
+    let (handle, mut incoming) = websocket(server.url())
+        .unwrap()
+        .config(acked().build().unwrap())
+        .protocol(Wire::new())
+        .inbox(1, 1 << 20)
+        .seed(1)
+        .spawn();
+    server.feed(Some(Feed::new(20)));
+    for connected in 1..=4 {
+        until(&handle, "connected", |_| {
+            handle.stats().connected == connected
+        })
+        .await;
+        handle.reconnect();
+    }
+    // Nobody has read so far.
+    let (mut sessions, mut numbers) = (0, 0);
+    while numbers < 20 {
+        match told(&mut incoming).await {
+            Received::Session(_) => sessions += 1,
+            Received::Message(message) => {
+                assert_eq!(message, numbers.to_string().as_str().into());
+                numbers += 1;
+            }
+            Received::Gap(gap) => panic!("{gap:?}"),
+        }
+    }
+    assert_eq!(sessions, 5);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_comes_twice_takes_no_room() {
+    let server = Server::start().await;
+    let mut link = websocket(server.url())
+        .unwrap()
+        .config(config().build().unwrap())
+        .protocol(Wire::new())
+        .inbox(1, 1 << 20)
+        .seed(1)
+        .into_stream();
+    let peer = async {
+        let mut peer = server.welcome().await;
+        for number in [1, 1, 1, 2, 1, 2, 3] {
+            peer.say(data(number, &number.to_string())).await;
+        }
+        peer
+    };
+    let read = async {
+        for text in ["1", "2", "3"] {
+            assert_eq!(link.next().await.unwrap().unwrap(), text.into());
+        }
+    };
+    let all = async { tokio::join!(peer, read) };
+    tokio::time::timeout(LONG, all).await.unwrap();
+    assert_eq!(link.stats().duplicates, 4);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

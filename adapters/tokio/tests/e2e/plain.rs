@@ -81,6 +81,7 @@ async fn a_protocol_of_its_own_acknowledges_one_by_one() {
         let mut peer = server.accept().await;
         assert_eq!(peer.hear().await, b"hello");
         if !ready {
+            peer.send("too early".into()).await;
             peer.send("hi".into()).await;
         }
         assert_eq!(peer.hear().await, b"1");

@@ -60,8 +60,12 @@ async fn unauthorized_for_good_is_final() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn forbidden_is_final_and_keeps_the_queue() {
     let server = Server::start(refuse(403, &[])).unwrap();
-    let (handle, mut incoming) = link(&server.url(), quick());
+    // Not refused before there is something to keep.
+    let proxy = Proxy::start(server.addr()).unwrap();
+    proxy.set(Mode::StallAccept);
+    let (handle, mut incoming) = link(&proxy.url(), quick());
     handle.try_send("1".into()).unwrap();
+    proxy.set(Mode::Pass);
     assert_eq!(handle.closed().await, Some(Cause::Http(403)));
     assert_eq!(incoming.recv().await, None);
     assert_eq!(handle.status().phase, Phase::Failed);
