@@ -1,5 +1,6 @@
 //! One message in the list.
 
+use super::message::{MessageId, Outgoing};
 use crate::epoch::Epoch;
 use crate::time::Instant;
 
@@ -27,6 +28,23 @@ pub(super) struct Entry<P> {
 }
 
 impl<P> Entry<P> {
+    #[inline]
+    pub(super) const fn outgoing(&self) -> Outgoing<'_, P> {
+        let acknowledged = self.is_acknowledged();
+        Outgoing {
+            id: MessageId(self.id),
+            tries: self.tries,
+            sequence: if acknowledged {
+                Some(self.sequence)
+            } else {
+                None
+            },
+            intent: None,
+            resent: self.resent,
+            payload: &self.payload,
+        }
+    }
+
     #[inline]
     pub(super) const fn is_acknowledged(&self) -> bool {
         self.sequence != 0

@@ -126,6 +126,8 @@ pub enum RefusedReason {
     NotConnected,
     /// It is to be acknowledged, and the link has no session in which it could be.
     NoSession,
+    /// The store that keeps messages over the end of the process can't take it.
+    NotStored,
     /// The queue is full and the policy is to refuse, or nothing can be dropped for it.
     Full,
     /// The message alone is larger than the queue's byte limit.
@@ -145,6 +147,7 @@ impl fmt::Display for RefusedReason {
             Self::Draining => f.write_str("the link drains and takes no new messages"),
             Self::NotConnected => f.write_str("a volatile message is only taken while connected"),
             Self::NoSession => f.write_str("a message is only acknowledged in a session"),
+            Self::NotStored => f.write_str("the store can't take the message"),
             Self::Full => f.write_str("the queue is full"),
             Self::TooLarge { size, limit } => write!(
                 f,

@@ -205,15 +205,19 @@ impl<P> Outbox<P> {
     /// The next message.
     #[inline]
     pub(crate) fn front(&self) -> Option<Outgoing<'_, P>> {
-        let next = self.entries.get(self.cursor)?;
-        Some(Outgoing {
-            id: MessageId(next.id),
-            tries: next.tries,
-            sequence: next.is_acknowledged().then_some(next.sequence),
-            intent: None,
-            resent: next.resent,
-            payload: &next.payload,
-        })
+        self.entries.get(self.cursor).map(Entry::outgoing)
+    }
+
+    /// The message that was accepted last, as long as it has no fate: what a store writes down.
+    pub fn newest(&self) -> Option<Outgoing<'_, P>> {
+        let newest = self.entries.back()?;
+        (newest.id == self.accepted).then(|| newest.outgoing())
+    }
+
+    /// The last message of those in flight, or to be replayed.
+    pub fn last_in_flight(&self) -> Option<MessageId> {
+        let last = self.entries.get(self.held.checked_sub(1)?)?;
+        Some(MessageId(last.id))
     }
 
     /// The peeked message was given to the transport: it is in flight now.
