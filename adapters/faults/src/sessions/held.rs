@@ -29,8 +29,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// A message or an intent came in.
-    pub(super) fn take(&mut self, now: Instant, epoch: Epoch, frame: &Frame<'_>) {
+    /// A message or an intent came in; true if it is new.
+    pub(super) fn take(&mut self, now: Instant, epoch: Epoch, frame: &Frame<'_>) -> bool {
         let (header, got, body): (_, _, Body<'_>) = match *frame {
             Frame::Data {
                 sequence,
@@ -53,7 +53,7 @@ impl Held {
                 };
                 (Some(Header::Intent(number)), got, body)
             }
-            _ => return,
+            _ => return false,
         };
         let size = body.bytes().len();
         let judged = header.map_or(Inbound::Deliver, |header| {
@@ -64,12 +64,13 @@ impl Held {
             Inbound::Gap(gap) => self.news.got.push(Got::Gap(gap)),
             Inbound::Duplicate => {
                 self.news.duplicates += 1;
-                return;
+                return false;
             }
-            Inbound::Stale => return,
+            Inbound::Stale => return false,
         }
         self.news.got.push(got);
         self.dirty = true;
+        true
     }
 
     /// Takes everything that may be written now.

@@ -10,7 +10,7 @@ use crate::tally::Tally;
 use redial::outbox::RefusedReason;
 use redial::server::{Session, Settings};
 use redial::session::{Hello, ServerId, SessionId, Welcome};
-use redial::wire::{Frame, Refusal, WireError};
+use redial::wire::{Detail, Frame, Refusal, WireError};
 use redial::{Ack, Action, Cause, Closure, Command, Epoch, Event, Instant, MessageId, SendOptions};
 use std::collections::HashMap;
 use std::io;
@@ -26,6 +26,8 @@ pub(super) struct House {
     disk: Option<Disk>,
     feed: Option<Feed>,
     refusal: Option<Refusal>,
+    // So many intents are still to be declined.
+    declines: u64,
     sessions: HashMap<SessionId, Held>,
     // The keys of their timers.
     slots: HashMap<usize, SessionId>,
@@ -69,6 +71,7 @@ impl House {
             disk,
             feed: None,
             refusal: None,
+            declines: 0,
             sessions: HashMap::new(),
             slots: HashMap::new(),
             next_slot: 0,
@@ -188,35 +191,45 @@ impl House {
         Some((Seat { session, epoch }, resumed.welcome))
     }
 
-    /// A frame came in after the hello; gives what is to be answered at once.
+    /// A frame came in after the hello; what is to be answered at once goes to `replies`.
     pub(super) fn hear(
         &mut self,
         now: Instant,
         seat: Seat,
         frame: &Frame<'_>,
-    ) -> Result<Option<Vec<u8>>, Refusal> {
+        replies: &mut Vec<Vec<u8>>,
+    ) -> Result<(), Refusal> {
         let Some(held) = self.sessions.get_mut(&seat.session) else {
-            return Ok(None);
+            return Ok(());
         };
         match *frame {
-            Frame::Data { .. } | Frame::Intent { .. } => held.take(now, seat.epoch, frame),
+            Frame::Data { .. } => {
+                held.take(now, seat.epoch, frame);
+            }
+            Frame::Intent { number, .. } => {
+                if held.take(now, seat.epoch, frame) && self.declines > 0 {
+                    self.declines -= 1;
+                    let detail = Detail::new("as was asked for");
+                    replies.push(Frame::Decline { number, detail }.to_vec());
+                }
+            }
             Frame::Batch(batch) => {
                 for part in batch.frames() {
-                    held.take(now, seat.epoch, &part);
+                    self.hear(now, seat, &part, replies)?;
                 }
             }
             Frame::Ack { sequence, intents } => {
                 let ack = Ack::Through { sequence, intents };
                 held.session.handle(now, Event::Acked(seat.epoch, ack));
             }
-            Frame::Ping { nonce } => return Ok(Some(Frame::Pong { nonce }.to_vec())),
+            Frame::Ping { nonce } => replies.push(Frame::Pong { nonce }.to_vec()),
             Frame::Pong { .. } => {}
             // These are the server's to say, and a hello comes once.
             Frame::Hello(_) | Frame::Welcome(_) | Frame::Refuse { .. } | Frame::Decline { .. } => {
                 return Err(Refusal::Malformed);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// What a session has to say now, as frames; gives the last message among them.
@@ -348,6 +361,10 @@ impl House {
 
     pub(super) fn set_refusal(&mut self, refusal: Option<Refusal>) {
         self.refusal = refusal;
+    }
+
+    pub(super) fn set_declines(&mut self, count: u64) {
+        self.declines = count;
     }
 
     pub(super) fn tear(&mut self, after: u64, bytes: usize) -> bool {

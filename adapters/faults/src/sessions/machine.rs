@@ -36,6 +36,7 @@ pub(super) enum Command {
     Send(Option<SessionId>, Content, SendOptions, SyncSender<Sent>),
     Feed(Option<Feed>),
     Refuse(Option<Refusal>),
+    Decline(u64),
     End(SessionId),
     Drop,
     Reset,
@@ -243,6 +244,7 @@ impl Machine for Peers {
                 }
             }
             Command::Refuse(refusal) => self.house.set_refusal(refusal),
+            Command::Decline(count) => self.house.set_declines(count),
             Command::End(session) => {
                 self.house.end(self.house.at(now), session);
                 self.answer(cx);

@@ -155,6 +155,11 @@ impl SessionServer {
         self.engine.call(Command::Refuse(refusal));
     }
 
+    /// Declines the next `count` intents that arrive. They are recorded all the same.
+    pub fn decline(&self, count: u64) {
+        self.engine.call(Command::Decline(count));
+    }
+
     /// Ends a session: its connection is closed with code 1000, and it can't be resumed.
     pub fn end(&self, session: SessionId) {
         self.engine.call(Command::End(session));

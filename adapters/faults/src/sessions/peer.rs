@@ -210,10 +210,10 @@ impl Open {
             (Ok(Frame::Hello(hello)), None) => {
                 house.admit(at, id, &hello).map(|(seat, welcome)| {
                     self.seat = Some(seat);
-                    Some(Frame::Welcome(welcome).to_vec())
+                    replies.push(Frame::Welcome(welcome).to_vec());
                 })
             }
-            (Ok(frame), Some(seat)) => house.hear(at, seat, &frame),
+            (Ok(frame), Some(seat)) => house.hear(at, seat, &frame, replies),
             (Ok(_), None) => Err(Refusal::Malformed),
             (Err(error), _) => {
                 house.refused(error);
@@ -221,16 +221,7 @@ impl Open {
                 return Err(error.refusal());
             }
         };
-        match heard {
-            Ok(reply) => {
-                replies.extend(reply);
-                Ok(())
-            }
-            Err(refusal) => {
-                replies.push(refuse(refusal, None));
-                Err(refusal)
-            }
-        }
+        heard.inspect_err(|refusal| replies.push(refuse(*refusal, None)))
     }
 
     /// Writes these frames and all that the session has to say, until there is no more or the

@@ -3,8 +3,9 @@
 use crate::client::{Client, NEW, data, resume};
 use crate::common::SOON;
 use redial::session::SessionId;
-use redial::wire::{CloseCode, Frame, Refusal, WireError};
+use redial::wire::{Body, CloseCode, Frame, Refusal, WireError};
 use redial_faults::sessions::SessionServer;
+use std::num::NonZero;
 use tungstenite::Message;
 
 fn assert_refused(client: &mut Client, expected: Refusal) {
@@ -85,4 +86,30 @@ fn a_session_that_is_unknown_or_ahead_is_replaced_by_a_new_one() {
     assert!(!second.resumed && second.session != first.session);
     assert!(server.client(first.session).unwrap().over);
     assert_eq!((server.open(), server.sessions()), (1, (2, 0)));
+}
+
+#[test]
+fn intents_are_declined_as_often_as_is_asked_for() {
+    let server = SessionServer::start().unwrap();
+    let (mut client, welcome) = Client::hello(&server, NEW);
+    server.decline(1);
+    let mut declined = Vec::new();
+    // The same number again is a duplicate, and of no interest.
+    for number in [1, 1, 2] {
+        let number = NonZero::new(number).unwrap();
+        let body = Body::Text("news");
+        client.say(&Frame::Intent { number, body });
+    }
+    client.say(&Frame::Ping { nonce: 1 });
+    loop {
+        let bytes = client.bytes();
+        match Frame::parse(&bytes).unwrap() {
+            Frame::Decline { number, .. } => declined.push(number.get()),
+            Frame::Pong { .. } => break,
+            _ => {}
+        }
+    }
+    assert_eq!(declined, [1]);
+    assert!(server.wait_clients(SOON, |clients| clients[0].got.len() == 2));
+    assert_eq!(server.client(welcome.session).unwrap().duplicates, 1);
 }

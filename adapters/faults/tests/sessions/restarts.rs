@@ -207,7 +207,7 @@ fn a_long_file_is_written_anew_with_all_that_was_got() {
     let server = start(&place);
     let (mut client, welcome) = Client::hello(&server, NEW);
     // It is not acknowledged, so that it stands in every record of the file.
-    let large = vec![7; 900_000];
+    let large = "x".repeat(900_000);
     server
         .send(welcome.session, large, SendOptions::new())
         .unwrap();
