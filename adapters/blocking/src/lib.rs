@@ -114,6 +114,8 @@ pub use self::handle::{Fates, Handle};
 pub use self::incoming::Incoming;
 pub use self::provider::Attempt;
 pub use self::request::Request;
+#[cfg(feature = "json")]
+pub use redial_adapter::json;
 pub use redial_adapter::wire::{Carrier, Wire};
 #[cfg(feature = "tungstenite")]
 pub use redial_adapter::{Bytes, Message, Utf8Bytes};

@@ -15,6 +15,8 @@ pub mod framed;
 mod handshake;
 #[cfg(feature = "tungstenite")]
 pub mod health;
+#[cfg(feature = "json")]
+pub mod json;
 #[cfg(feature = "tungstenite")]
 mod message;
 mod protocol;

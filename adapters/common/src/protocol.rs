@@ -28,8 +28,17 @@ pub trait Protocol<M>: Send + 'static {
     /// [`sequence`](Outgoing::sequence) or its number as an [`intent`](Outgoing::intent).
     fn send(&mut self, outgoing: &Outgoing<'_, M>) -> M;
 
+    /// Whether this message, which [`send`](Self::send) has made, may stand in a batch. One that
+    /// may not goes alone, and what was gathered before it goes first. Only called where batching
+    /// is configured.
+    fn joins(&self, message: &M) -> bool {
+        let _ = message;
+        true
+    }
+
     /// One message of the transport that carries several which [`send`](Self::send) has made, in
-    /// their order: at least two. Only called where batching is configured.
+    /// their order: at least two, all of which [`join`](Self::joins). Only called where batching
+    /// is configured.
     fn batch(&mut self, messages: Vec<M>) -> M;
 
     /// The message that acknowledges everything up to this sequence and this intent; `None` if
@@ -45,7 +54,8 @@ pub trait Protocol<M>: Send + 'static {
         None
     }
 
-    /// The message that answers the peer's last ping; `None` leaves it to the transport.
+    /// The message that answers the peer's last ping; `None` leaves it to the transport, also
+    /// where the last ping was one of the transport's own.
     fn pong(&mut self) -> Option<M> {
         None
     }

@@ -63,6 +63,8 @@ pub use self::reconnecting::Reconnecting;
 pub use self::websocket::{Message, websocket, websocket_with};
 
 pub use redial;
+#[cfg(feature = "json")]
+pub use redial_adapter::json;
 pub use redial_adapter::wire;
 pub use redial_adapter::{
     Correlate, Greeting, Handshake, Heard, Opening, Protocol, Received, RequestFailed,
