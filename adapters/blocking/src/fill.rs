@@ -138,7 +138,7 @@ impl<W: Wire> Connection<W> {
     }
 
     /// Puts as many messages as one of the transport may carry. What the protocol has made of
-    /// one that doesn't fit in goes behind the others, alone.
+    /// one that doesn't fit in, or doesn't join others, goes behind them, alone.
     fn put_batch(
         &mut self,
         core: &mut Core<W::Message>,
@@ -158,7 +158,8 @@ impl<W: Wire> Connection<W> {
             let (id, intent) = (outgoing.id, outgoing.intent.is_some());
             let message = talk.protocol.send(&outgoing);
             let size = message.size().saturating_add(SEAM);
-            if intent || bytes.saturating_add(size) > longest {
+            let fits = bytes.saturating_add(size) <= longest;
+            if intent || !fits || !talk.protocol.joins(&message) {
                 left = Some((id, message));
                 break;
             }

@@ -76,8 +76,8 @@ fn next<T, M: Payload + 'static>(
 
 /// Whether a message may share one of the transport's. An intent goes alone: it can't be taken
 /// back if they turn out to be too long together.
-fn joins<M>(_protocol: &Speaker<M>, id: MessageId, _message: &M) -> bool {
-    id.intent().is_none()
+fn joins<M: 'static>(protocol: &Speaker<M>, id: MessageId, message: &M) -> bool {
+    id.intent().is_none() && protocol.joins(message)
 }
 
 fn send_one<D: Codec>(
