@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use redial::heartbeat::Pulse;
+use redial::outbox::{Batch, Limits};
 use redial::{Cause, Config};
 use redial_faults::{Behaviour, Server};
 use redial_tokio::json::{JsonHeartbeat, Style};
@@ -74,4 +75,47 @@ async fn a_server_that_answers_no_json_ping_is_left() {
     tokio::time::timeout(LONG, left).await.unwrap().unwrap();
     assert!(received(&server, "ping") >= 1);
     assert_eq!(server.pings(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_go_out_as_json_and_come_in_as_messages() {
+    let server = Server::start(Behaviour::Echo).unwrap();
+    server.keep_received(true);
+    let limits = Limits {
+        batch: Some(Batch {
+            messages: 7,
+            delay: Duration::from_millis(10),
+        }),
+        ..Limits::default()
+    };
+    let protocol = JsonHeartbeat::new(Style::Bare).open_batches(7);
+    let (handle, mut incoming) = websocket(server.url())
+        .unwrap()
+        .config(Config::builder().outbox(limits).build().unwrap())
+        .protocol(protocol.clock(|| Some(Duration::from_millis(5))))
+        .seed(1)
+        .spawn();
+    // Neither bytes nor what is no JSON can stand in a batch, and nothing overtakes them.
+    let bytes = Message::binary(b"{}".to_vec());
+    let sent = [
+        Message::from("1"),
+        "[2]".into(),
+        "three".into(),
+        "{\"4\":4.0}".into(),
+        bytes,
+        "6".into(),
+        "7".into(),
+    ];
+    for message in &sent {
+        handle.try_send(message.clone()).unwrap();
+    }
+    for expected in sent {
+        let echo = tokio::time::timeout(LONG, incoming.recv()).await.unwrap();
+        assert_eq!(echo, Some(expected));
+    }
+    let received = server.received();
+    let batch = |messages| format!(r#"{{"type":"batch","messages":[{messages}],"timestamp":5}}"#);
+    let (first, last) = (batch("1,[2]"), batch("6,7"));
+    let wire = [&first, "three", "{\"4\":4.0}", "{}", &last];
+    assert_eq!(received, wire.map(|text| text.as_bytes().to_vec()));
 }
