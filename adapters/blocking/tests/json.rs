@@ -11,7 +11,7 @@ use redial_blocking::{Message, websocket};
 use redial_faults::{Behaviour, Server};
 
 /// Longer than anything here should take, by far.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 #[test]
 fn heartbeats_are_measured_and_answered() {

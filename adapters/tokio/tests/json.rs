@@ -10,7 +10,7 @@ use redial_tokio::json::{JsonHeartbeat, Style};
 use redial_tokio::{Handle, Incoming, Message, redial, websocket};
 
 /// Longer than anything here should take, by far.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 fn link(server: &Server, style: Style) -> (Handle<Message>, Incoming<Message>) {
     let pulse = Pulse {

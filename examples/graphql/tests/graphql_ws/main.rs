@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 use self::server::Server;
 
 /// Longer than anything here should take, by far.
-const LONG: Duration = Duration::from_secs(20);
+const LONG: Duration = Duration::from_secs(60);
 
 const fn ms(millis: u64) -> Duration {
     Duration::from_millis(millis)
