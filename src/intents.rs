@@ -6,8 +6,8 @@
 //! that the peer has not seen. An intent that the peer refuses is tried again by a schedule of
 //! its own, whatever the connection does.
 //!
-//! Each writing has a number, from 1 and growing, so that the peer's acknowledgement tells how
-//! far it has come.
+//! Each writing has a number in its session, from 1 and growing, so that the peer's
+//! acknowledgement tells how far it has come.
 
 use alloc::vec::Vec;
 
@@ -228,6 +228,8 @@ impl<P> Intents<P> {
         for intent in &mut self.list {
             intent.number = 0;
         }
+        // The numbers are the session's: what a peer made up of the one before ends with it.
+        self.written = 0;
         self.recount();
     }
 

@@ -8,10 +8,12 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use redial::outbox::Limits;
 use redial::rng::{Seed, Seeded};
+use redial::session::{OnFresh, ServerId, SessionId, Settings};
 use redial::{
-    Action, Cause, Change, Closure, Command, Config, Epoch, Event, Fate, Frame, Instant, Link,
-    Phase, SendOptions,
+    Ack, Action, Cause, Change, Closure, Command, Config, Delivery, Epoch, Event, Fate, Frame,
+    Hello, Instant, Link, Outcome, Phase, Resumption, SendOptions, Welcome,
 };
 
 pub const fn ms(n: u64) -> Duration {
@@ -361,6 +363,80 @@ impl Driver {
             .filter(|(_, change)| change.to == phase)
             .map(|(_, change)| change.cause)
             .collect()
+    }
+}
+
+/// A configuration with a session.
+pub fn with_session(limits: Limits, on_fresh: OnFresh) -> Config {
+    let session = Settings {
+        on_fresh,
+        ..Settings::default()
+    };
+    Config::builder()
+        .ready_deadline(Some(secs(5)))
+        .outbox(limits)
+        .session(Some(session))
+        .build()
+        .expect("valid")
+}
+
+/// The answer of a server in the session that all these tests have.
+pub fn welcome(resumed: bool, last_seen: u64) -> Welcome {
+    Welcome {
+        session: SessionId::new([7; 16]),
+        server: ServerId::new([1; 16]),
+        resumed,
+        last_seen,
+        intents: 0,
+        first: 1,
+    }
+}
+
+/// To be acknowledged.
+pub const fn acked() -> SendOptions {
+    SendOptions::new().delivery(Delivery::Acknowledged)
+}
+
+impl Driver {
+    /// A started link, connected in a fresh session.
+    pub fn in_session(config: Config) -> (Self, Epoch) {
+        let mut driver = Self::new(config, 1);
+        let epoch = driver.start();
+        driver.meet(epoch, &welcome(false, 0));
+        (driver, epoch)
+    }
+
+    /// The connection opens, the hello is said and answered.
+    pub fn meet(&mut self, epoch: Epoch, answer: &Welcome) -> (Hello, Option<Resumption>) {
+        self.tell(Event::Opened(epoch));
+        let hello = self.link.hello(epoch).expect("a hello is due");
+        let told = self.link.welcome(self.now, epoch, answer);
+        self.act();
+        (hello, told)
+    }
+
+    /// The connection is lost, and the next one resumes the session.
+    pub fn resume(&mut self, epoch: Epoch, last_seen: u64) -> Epoch {
+        self.close(epoch, Cause::Lost);
+        let epoch = self.dialled();
+        let (_, told) = self.meet(epoch, &welcome(true, last_seen));
+        assert!(told.is_some_and(|told| told.is_resumed()), "{told:?}");
+        epoch
+    }
+
+    /// The peer acknowledges.
+    pub fn acknowledge(&mut self, epoch: Epoch, sequence: u64) -> Vec<Action> {
+        let ack = Ack::Through {
+            sequence,
+            intents: 0,
+        };
+        self.tell(Event::Acked(epoch, ack))
+    }
+
+    /// The outcomes so far, by message.
+    pub fn outcomes(&self) -> Vec<(u64, Outcome)> {
+        let fates = self.fates.iter();
+        fates.map(|fate| (fate.id.number(), fate.outcome)).collect()
     }
 }
 

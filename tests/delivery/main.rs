@@ -15,6 +15,7 @@ use std::time::Instant;
 
 use proptest::collection::vec;
 use proptest::prelude::any;
+use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use world::{CONFIG_WORDS, Report};
@@ -88,5 +89,40 @@ fn both_halves_keep_their_promises() {
         let rare = [written, expired, dropped, returned, unknown];
         assert!(rare.iter().all(|count| *count > each / 20), "{total:?}");
         assert!(total.missed > 0 && total.doubled > 0, "{total:?}");
+    }
+}
+
+/// What the fuzzer found worth keeping, on a stable toolchain too.
+#[test]
+fn both_halves_keep_their_promises_for_the_corpus_of_the_fuzzer() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/pair");
+    // The published package leaves the corpus out.
+    let Ok(files) = std::fs::read_dir(corpus) else {
+        println!("no corpus at {corpus}");
+        return;
+    };
+    let mut cases = 0;
+    for file in files {
+        let path = file.expect("a file of the corpus").path();
+        let bytes = std::fs::read(&path).expect("a readable file");
+        if let Err(broken) = world::run(&world::words(&bytes)) {
+            panic!("{}: {broken}", path.display());
+        }
+        cases += 1;
+    }
+    assert!(cases >= 10, "{cases} cases in {corpus}");
+}
+
+#[test]
+fn the_model_is_a_function_of_its_words() {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..20 {
+        let words = vec(any::<u64>(), 50..100)
+            .new_tree(&mut runner)
+            .expect("words")
+            .current();
+        let first = world::run(&words).expect("no law broken");
+        let second = world::run(&words).expect("no law broken");
+        assert_eq!(first, second);
     }
 }

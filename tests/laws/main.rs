@@ -59,6 +59,9 @@ fn the_laws_hold() {
         total.0.dials += report.dials;
         total.0.connected += report.connected;
         total.0.messages += report.messages;
+        for (to, from) in total.0.sessions.iter_mut().zip(report.sessions) {
+            *to += from;
+        }
         total.0.fullest = total.0.fullest.max(report.fullest);
         total.1.extend(report.changes);
         Ok(())
@@ -73,9 +76,11 @@ fn the_laws_hold() {
         Err(other) => panic!("{other}"),
     }
     let (report, pairs) = total.into_inner();
+    let [resumed, fresh, acked, again] = report.sessions;
     println!(
         "laws: no law broken in {cases} sequences, {} inputs, {} dials, {} connections, \
-         {} messages, {} kinds of change, a window filled to {} % of its bound, {:.1} s",
+         {} messages, {resumed} resumed, {fresh} fresh, {acked} acknowledged, {again} duplicates, \
+         {} kinds of change, a window filled to {} % of its bound, {:.1} s",
         report.inputs,
         report.dials,
         report.connected,
@@ -93,6 +98,10 @@ fn the_laws_hold() {
             }
         }
     }
+    assert!(
+        cases < CASES || [resumed, fresh, acked, again].iter().all(|n| *n > 100),
+        "sessions too: {report:?}"
+    );
     assert!(
         report.connected > u64::from(cases),
         "the sequences must be worth something"

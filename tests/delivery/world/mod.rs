@@ -9,9 +9,11 @@
 
 mod client;
 mod draw;
+mod hears;
 mod ledger;
 mod net;
 mod probes;
+mod restarts;
 mod server;
 mod steps;
 
@@ -53,7 +55,7 @@ fn tell(what: impl FnOnce() -> String) {
 }
 
 /// What a case did, for statistics over many.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Report {
     pub steps: u64,
     pub connections: u64,

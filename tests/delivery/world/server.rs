@@ -194,9 +194,9 @@ impl World {
             size: terms.size,
         };
         let seat = self.seat(id)?;
-        let sent = seat.session.send(now, item, terms.options());
-        tell(|| format!("  server sends {terms:?} in {id:?}: {sent:?}"));
-        match sent {
+        let taken = seat.session.send(now, item, terms.options());
+        tell(|| format!("  server sends {terms:?} in {id:?}: {taken:?}"));
+        match taken {
             Ok(message) => {
                 let limits = seat.session.settings().outbox.clone();
                 law(9, !seat.session.is_over(), || {

@@ -2,12 +2,12 @@
 
 use core::time::Duration;
 
-use redial::session::{ServerId, SessionId};
-use redial::{Command, Event, Instant, Link};
+use redial::session::SessionId;
+use redial::{Command, Event, Instant};
 
-use super::client::{Client, Want};
+use super::client::Want;
 use super::draw::Draw;
-use super::ledger::{Item, Writer};
+use super::ledger::Item;
 use super::net::Word;
 use super::{Tested, World, law, tell};
 
@@ -52,7 +52,6 @@ impl World {
             38 => self.restart_server(draw),
             39 | 40 => self.declare(draw),
             41 => self.refuse(draw),
-            42 => self.take_back(draw),
             43 => self.store(),
             44 => {
                 self.client.room = draw.pick(&[0, 1, 3, usize::MAX]);
@@ -64,7 +63,7 @@ impl World {
                 }
                 Ok(())
             }
-            46 | 48 | 49 => self.take_back(draw),
+            42 | 46 | 48 | 49 => self.take_back(draw),
             // A quiet moment: all that is in transit arrives.
             _ => self.settle_pipes(),
         }
@@ -219,76 +218,6 @@ impl World {
             (5 | 6, _) => self.client_event(Event::Command(Command::Reconnect)),
             _ => self.client_event(Event::Command(Command::Start)),
         }
-    }
-
-    /// Another process, with what was carried over or with nothing.
-    fn restart_client(&mut self, draw: &mut Draw) -> Tested {
-        let config = self.client.link.config().clone();
-        let lives = self.client.lives + 1;
-        if let Some((at, _)) = self.client.line(&self.pipes) {
-            self.pipes[at].leave_client();
-            self.writers[self.client.writer].lost();
-        }
-        let old = self.client.writer;
-        if draw.once_in(4) {
-            tell(|| "  client is wiped".into());
-            self.keep_stats();
-            self.writers[old].wiped = true;
-            self.writers.push(Writer::default());
-            self.client = Client::new(config, self.writers.len() - 1, lives);
-        } else {
-            tell(|| "  client is restarted".into());
-            self.keep_stats();
-            let writer = &mut self.writers[old];
-            let away = draw.pick(&[Duration::ZERO, Duration::from_millis(200)]);
-            let fresh = Client::new(config.clone(), old, lives);
-            let before = core::mem::replace(&mut self.client, fresh);
-            let rng = self.client.link.rng().clone();
-            let carryover = before.link.into_carryover();
-            self.now = self.now + away;
-            let link = Link::revive(config, rng, self.now, carryover, away);
-            self.client.link = link.map_err(|rejected| format!("law 10: {rejected}"))?;
-            self.client.reader = before.reader;
-            self.client.session = before.session;
-            self.client.declared = before.declared;
-            self.client.numbers = before.numbers;
-            self.client.wants = before.wants;
-            for want in &mut self.client.wants {
-                want.until = None;
-            }
-            writer.unsure = false;
-        }
-        self.client_fates()?;
-        self.client_event(Event::Command(Command::Start))?;
-        self.tick()
-    }
-
-    fn keep_stats(&mut self) {
-        let stats = self.client.link.stats();
-        self.totals.resumed += stats.resumed;
-        self.totals.fresh += stats.fresh;
-        self.totals.missed += stats.missed;
-        self.totals.duplicates += stats.duplicates;
-    }
-
-    /// Another run of the server, with its sessions or without.
-    fn restart_server(&mut self, draw: &mut Draw) -> Tested {
-        self.runs += 1;
-        let mut bytes = [0; 16];
-        bytes[..8].copy_from_slice(&self.runs.to_le_bytes());
-        self.server = ServerId::new(bytes);
-        let keep = !draw.once_in(3);
-        tell(|| format!("  server is restarted, with its sessions: {keep}"));
-        if !keep {
-            for (id, seat) in core::mem::take(&mut self.sessions) {
-                self.writers[seat.writer].wiped = true;
-                self.past.insert(id, seat.writer);
-            }
-        }
-        for at in 0..self.pipes.len() {
-            self.server_closed(at)?;
-        }
-        Ok(())
     }
 
     fn declare(&mut self, draw: &mut Draw) -> Tested {

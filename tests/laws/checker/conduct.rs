@@ -145,6 +145,7 @@ impl Conduct {
             Event::Flushed(epoch, through) if link.status().epoch == Some(epoch) => {
                 self.messages.flushed(epoch, through);
             }
+            Event::Acked(epoch, _) if link.status().epoch == Some(epoch) => self.messages.acked(),
             Event::Closed(epoch, closure) if self.alive() == Some(epoch) && !self.is_probe() => {
                 if closure.cause == Cause::Close(1009) {
                     self.messages.too_big();
@@ -170,6 +171,24 @@ impl Conduct {
             }
             _ => {}
         }
+    }
+
+    /// The hello is about to be answered: what an answer that can't be ends, counts as ended.
+    pub fn welcoming(&mut self, link: &Subject, now: Instant) {
+        self.counts = [0; 4];
+        let phase = link.phase();
+        if self.is_open()
+            && phase == Phase::Connected
+            && now.since(self.opened_at) >= self.stable_after
+        {
+            self.dials.proved(now);
+        }
+    }
+
+    /// The peer answered the hello.
+    pub fn welcomed(&mut self, now: Instant) {
+        self.last_life = self.last_life.max(now);
+        self.messages.acked();
     }
 
     /// The event was handled; nothing was taken yet.
@@ -233,6 +252,12 @@ impl Conduct {
                 self.pings.push((nonce, now));
             }
             Action::AnswerPing(epoch) => self.current(epoch, behind, "pong")?,
+            Action::SendAck { epoch, .. } => {
+                self.current(epoch, behind, "acknowledgement")?;
+                law(1, behind || self.life == Life::Open, || {
+                    format!("an acknowledgement on {:?}", self.life)
+                })?;
+            }
             Action::Flush(epoch) => {
                 self.current(epoch, behind, "flush")?;
                 law(1, behind || self.life == Life::Open, || {

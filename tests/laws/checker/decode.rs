@@ -7,8 +7,11 @@ use redial::backoff::{Backoff, Jitter, Ratio, Schedule};
 use redial::cause::{Pattern, ProtocolError, SocketError};
 use redial::config::{Builder, Dialling, HintLimit, Preflight, Quick};
 use redial::heartbeat::Pulse;
-use redial::outbox::{Limits, Overflow};
-use redial::{Cause, Closure, Command, Config, Hint, RetryAfter, Verdict, Verdicts};
+use redial::outbox::{Batch, Delivery, Limits, Overflow};
+use redial::session::{Cadence, OnFresh, ServerId, SessionId, Settings};
+use redial::{
+    Cause, Closure, Command, Config, Header, Hint, RetryAfter, Verdict, Verdicts, Welcome,
+};
 
 /// A number to draw from, by mixed radix.
 pub struct Draw(u64);
@@ -29,6 +32,11 @@ impl Draw {
     pub fn pick<T: Clone>(&mut self, of: &[T]) -> T {
         let index = usize::try_from(self.below(of.len() as u64)).unwrap_or(0);
         of[index].clone()
+    }
+
+    /// What is left to draw from, turned so that it says something else.
+    pub const fn turned(&self) -> Self {
+        Self(self.0.rotate_right(17))
     }
 
     /// True once in `n` times.
@@ -93,24 +101,66 @@ pub fn config(words: [u64; CONFIG_WORDS]) -> (Config, bool) {
         ]))
         .verdicts(verdicts(&mut draw));
     let mut draw = Draw::new(d);
+    let limits = Limits {
+        messages: draw.pick(&[3, 1, 10]),
+        bytes: draw.pick(&[100, 10, 1000]),
+        overflow: draw.pick(&[
+            Overflow::DropOldest,
+            Overflow::DropNewest,
+            Overflow::RejectNew,
+        ]),
+        window: draw.pick(&[50, 1, 1000]),
+        ttl: draw.pick(&[None, Some(secs(1)), Some(secs(60))]),
+        max_tries: draw.pick(&[None, Some(1), Some(2)]),
+        pace: draw.pick(&[None, None, Some(millis(100))]),
+        ..Limits::default()
+    };
+    let session = session(&mut draw);
+    let limits = Limits {
+        durable: draw.once_in(8) && draw.once_in(2),
+        batch: draw.pick(&[
+            None,
+            None,
+            Some(Batch {
+                messages: 2,
+                delay: millis(200),
+            }),
+        ]),
+        delivery: match draw.below(3) {
+            1 if session.is_some() => Delivery::Acknowledged,
+            _ => Delivery::AtMostOnce,
+        },
+        ..limits
+    };
+    // A hello is said before messages flow.
+    let builder = if session.is_some() && !draw.once_in(4) {
+        builder.ready_deadline(Some(secs(2)))
+    } else {
+        builder
+    };
     let config = builder
-        .outbox(Limits {
-            messages: draw.pick(&[3, 1, 10]),
-            bytes: draw.pick(&[100, 10, 1000]),
-            overflow: draw.pick(&[
-                Overflow::DropOldest,
-                Overflow::DropNewest,
-                Overflow::RejectNew,
-            ]),
-            window: draw.pick(&[50, 1, 1000]),
-            ttl: draw.pick(&[None, Some(secs(1)), Some(secs(60))]),
-            max_tries: draw.pick(&[None, Some(1), Some(2)]),
-            pace: draw.pick(&[None, None, Some(millis(100))]),
-            ..Limits::default()
-        })
+        .outbox(limits)
+        .session(session)
         .build()
         .expect("every decoded configuration is valid");
     (config, recheck.is_some())
+}
+
+fn session(draw: &mut Draw) -> Option<Settings> {
+    let cadence = Cadence {
+        messages: draw.pick(&[32, 1, 3]),
+        bytes: draw.pick(&[1 << 16, 10]),
+        delay: draw.pick(&[millis(50), secs(1)]),
+    };
+    let settings = Settings {
+        acks: cadence,
+        on_fresh: draw.pick(&[OnFresh::Report, OnFresh::Resend]),
+        resume_attempts: draw.pick(&[3, 1]),
+        max_intents: draw.pick(&[3, 0, 1]),
+        intent_bytes: 50,
+        intent_backoff: backoff(draw),
+    };
+    draw.pick(&[None, Some(settings.clone()), Some(settings)])
 }
 
 fn policy(builder: Builder, draw: &mut Draw) -> Builder {
@@ -280,4 +330,49 @@ pub fn parcel(draw: &mut Draw) -> (usize, Option<Duration>, bool) {
         _ => (None, false),
     };
     (size, ttl, volatile)
+}
+
+/// Sequences and numbers that a peer may name, near to what there is and far from it.
+pub fn number(draw: &mut Draw, near: u64) -> u64 {
+    match draw.below(8) {
+        0 => 0,
+        1 => u64::MAX,
+        2 => near.saturating_sub(draw.below(4)),
+        3 => near.saturating_add(2 + draw.below(4)),
+        4 => draw.below(100),
+        5 => near,
+        _ => near.saturating_add(1),
+    }
+}
+
+/// An answer to a hello: mostly one that can be.
+pub fn welcome(draw: &mut Draw, known: Option<SessionId>, seen: u64, next: u64) -> Welcome {
+    let other = SessionId::new([7; 16]);
+    let honest = !draw.once_in(5);
+    let session = if draw.once_in(6) {
+        other
+    } else {
+        known.unwrap_or(other)
+    };
+    Welcome {
+        session,
+        server: ServerId::new([u8::from(draw.once_in(3)); 16]),
+        resumed: (honest && known.is_some()) || draw.once_in(2),
+        last_seen: if honest {
+            seen.saturating_sub(draw.below(3))
+        } else {
+            number(draw, seen)
+        },
+        intents: draw.pick(&[0, 0, 0, 1, 2, u64::MAX]),
+        first: if honest { next } else { number(draw, next) },
+    }
+}
+
+/// The place of a message that comes in.
+pub fn header(draw: &mut Draw, last: u64, intents: u64) -> Header {
+    if draw.once_in(4) {
+        Header::Intent(number(draw, intents))
+    } else {
+        Header::Sequence(number(draw, last))
+    }
 }

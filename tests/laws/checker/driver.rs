@@ -6,7 +6,9 @@ use std::sync::LazyLock;
 use core::time::Duration;
 
 use redial::rng::{Seed, Seeded};
-use redial::{Action, Command, Config, Epoch, Event, Instant, Link, MessageId, Phase, SendOptions};
+use redial::{
+    Action, Command, Config, Delivery, Epoch, Event, Instant, Link, MessageId, Phase, SendOptions,
+};
 
 use super::conduct::Conduct;
 use super::decode::{self, Draw};
@@ -26,17 +28,17 @@ pub enum Temper {
 pub struct Driver {
     pub(super) link: Subject,
     /// Told the same, with a clock that never runs back: the two must not differ.
-    twin: Subject,
+    pub(super) twin: Subject,
     temper: Temper,
     /// Whether the configuration dials now and then while offline.
     recheck: bool,
     pub(super) now: Instant,
-    latest: Instant,
+    pub(super) latest: Instant,
     pub(super) conduct: Conduct,
     /// Actions may be pending.
     behind: bool,
     inputs: u64,
-    sent: u64,
+    pub(super) sent: u64,
 }
 
 /// Epochs and message ids that the link under test may never have given out.
@@ -80,6 +82,13 @@ impl Driver {
         if self.inputs == 1 && matches!(self.temper, Temper::Fair | Temper::Storm) {
             return self.event(Event::Command(Command::Start), &mut draw);
         }
+        if self.link.config().session().is_some() {
+            // Half of the words are about the session.
+            let mut turned = draw.turned();
+            if self.temper != Temper::Storm && turned.once_in(2) {
+                return self.converse(&mut turned);
+            }
+        }
         match self.temper {
             Temper::Fair => self.fair(&mut draw),
             Temper::Storm => {
@@ -102,6 +111,7 @@ impl Driver {
             dials: self.conduct.dials.count() as u64,
             connected: stats.connected,
             messages: stats.accepted,
+            sessions: [stats.resumed, stats.fresh, stats.acked, stats.duplicates],
             fullest: self.conduct.dials.fullest,
             changes: self.conduct.changes,
         }
@@ -122,7 +132,7 @@ impl Driver {
     }
 
     /// Takes the actions and the fates, as this driver does, and checks.
-    fn follow(&mut self, cause: Option<(Subject, Event)>, draw: &mut Draw) -> Tested {
+    pub(super) fn follow(&mut self, cause: Option<(Subject, Event)>, draw: &mut Draw) -> Tested {
         let lazy = self.temper == Temper::Lazy && draw.once_in(2);
         let mut patience = if lazy { draw.below(3) } else { 32 };
         let mut some = false;
@@ -190,6 +200,22 @@ impl Driver {
         if volatile {
             options = options.volatile();
         }
+        if self.link.config().session().is_some() {
+            match draw.turned().below(4) {
+                0 => options = options.delivery(Delivery::Acknowledged),
+                1 => options = options.delivery(Delivery::AtMostOnce),
+                _ => {}
+            }
+        }
+        let delivery = if self.link.config().session().is_none() {
+            Delivery::AtMostOnce
+        } else {
+            match draw.turned().below(4) {
+                0 => Delivery::Acknowledged,
+                1 => Delivery::AtMostOnce,
+                _ => self.link.config().outbox().delivery,
+            }
+        };
         self.latest = self.latest.max(self.now);
         let phase = self.link.phase();
         let sent = self.link.send(self.now, parcel, options);
@@ -203,10 +229,11 @@ impl Driver {
                     Phase::Closed | Phase::Failed | Phase::Closing | Phase::Draining
                 );
                 super::law(9, open, || format!("a message was accepted in {phase}"))?;
+                let acknowledged = delivery == Delivery::Acknowledged && !volatile;
                 let expires = expiry(self.latest, ttl, self.link.config().outbox().ttl);
                 self.conduct
                     .messages
-                    .accepted(id, parcel, expires, volatile)?;
+                    .accepted(id, parcel, expires, volatile, acknowledged)?;
             }
             Err(refused) => super::law(6, refused.payload == parcel, || {
                 "a refusal gave another payload back".into()
@@ -229,24 +256,29 @@ impl Driver {
             let next = self
                 .link
                 .peek(now, epoch)
-                .map(|m| (m.id, m.tries, *m.payload));
+                .map(|m| (m.id, m.tries, *m.payload, m.intent, m.sequence));
             let same = self
                 .twin
                 .peek(latest, epoch)
-                .map(|m| (m.id, m.tries, *m.payload));
+                .map(|m| (m.id, m.tries, *m.payload, m.intent, m.sequence));
             super::law(10, next == same, || format!("{next:?} or {same:?}"))?;
-            let Some((id, tries, parcel)) = next else {
+            let Some((id, tries, parcel, intent, _)) = next else {
                 break;
             };
             let settled = settled && self.link.outbox().fates_waiting() == 0;
             self.conduct.may_write(epoch)?;
-            self.conduct.messages.peeked(id, tries, parcel, settled)?;
+            if intent.is_none() {
+                let messages = &self.conduct.messages;
+                messages.peeked(epoch, id, tries, parcel, settled)?;
+            }
             super::tell(|| format!("    write {id}, {} bytes", parcel.size));
             let done = self.link.commit(now, epoch, id) && self.twin.commit(latest, epoch, id);
             super::law(6, done, || {
                 format!("message {id} was offered and not committed")
             })?;
-            self.conduct.messages.committed(id, epoch)?;
+            if intent.is_none() {
+                self.conduct.messages.committed(id, epoch)?;
+            }
             self.conduct.committed(id);
         }
         Ok(())
@@ -272,7 +304,9 @@ impl Driver {
         super::law(6, done || next.is_none(), || {
             format!("message {id} rejected: {done}")
         })?;
-        if done {
+        if done && id.intent().is_some() {
+            self.conduct.messages.intent_rejected();
+        } else if done {
             self.conduct.messages.rejected(id)?;
         }
         self.follow(None, &mut Draw::new(0))
@@ -293,6 +327,10 @@ impl Driver {
             return Ok(false);
         };
         super::tell(|| format!("    fate {} {:?}", fate.id, fate.outcome));
+        if fate.id.intent().is_some() {
+            self.conduct.messages.intent_fate(&fate)?;
+            return Ok(true);
+        }
         let limits = self.link.config().outbox().clone();
         self.conduct.messages.fate(&fate, &limits, self.latest)?;
         Ok(true)

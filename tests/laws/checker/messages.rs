@@ -22,7 +22,9 @@ impl Payload for Parcel {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
+    /// Not written, or written and taken back.
     Queued,
+    /// Written on that connection. To be acknowledged, it is replayed on the next.
     InFlight(Epoch),
     /// Its fate was taken.
     Done,
@@ -31,7 +33,10 @@ enum Place {
 #[derive(Clone, Debug)]
 struct Message {
     number: u64,
+    acknowledged: bool,
     place: Place,
+    /// The connections on which it was written and not taken back.
+    out: u32,
     tries: u16,
     expires: Option<Instant>,
     volatile: bool,
@@ -41,6 +46,18 @@ struct Message {
     clears: u32,
     ends: u32,
     too_bigs: u32,
+    acks: u32,
+}
+
+impl Message {
+    /// Whether the transport of `epoch` could be given it.
+    fn waits(&self, epoch: Epoch) -> bool {
+        match self.place {
+            Place::Queued => true,
+            Place::InFlight(on) => self.acknowledged && on != epoch,
+            Place::Done => false,
+        }
+    }
 }
 
 /// Every message that was ever accepted, in order.
@@ -50,7 +67,10 @@ pub struct Messages {
     clears: u32,
     ends: u32,
     too_bigs: u32,
+    acks: u32,
     taken: u64,
+    /// Fates of intents that wait to be taken: they never were messages.
+    refused_intents: u64,
 }
 
 impl Messages {
@@ -60,6 +80,7 @@ impl Messages {
         parcel: Parcel,
         expires: Option<Instant>,
         volatile: bool,
+        acknowledged: bool,
     ) -> Tested {
         let expected = self.all.len() as u64 + 1;
         law(6, id.number() == expected, || {
@@ -67,7 +88,9 @@ impl Messages {
         })?;
         self.all.push(Message {
             number: parcel.number,
+            acknowledged,
             place: Place::Queued,
+            out: 0,
             tries: 0,
             expires,
             volatile,
@@ -76,14 +99,22 @@ impl Messages {
             clears: self.clears,
             ends: self.ends,
             too_bigs: self.too_bigs,
+            acks: self.acks,
         });
         Ok(())
     }
 
     /// The outbox offers this one to be written; `settled` if every fate was taken.
-    pub fn peeked(&self, id: MessageId, tries: u16, parcel: Parcel, settled: bool) -> Tested {
+    pub fn peeked(
+        &self,
+        epoch: Epoch,
+        id: MessageId,
+        tries: u16,
+        parcel: Parcel,
+        settled: bool,
+    ) -> Tested {
         let message = self.get(id)?;
-        law(7, message.place == Place::Queued, || {
+        law(7, message.waits(epoch), || {
             format!("message {id} is offered, and is {:?}", message.place)
         })?;
         law(6, message.number == parcel.number, || {
@@ -95,12 +126,12 @@ impl Messages {
         let after_last = self
             .all
             .iter()
-            .rposition(|m| matches!(m.place, Place::InFlight(_)));
+            .rposition(|m| m.place == Place::InFlight(epoch));
         let index = usize::try_from(id.number()).unwrap_or(0) - 1;
         law(7, after_last.is_none_or(|last| last < index), || {
             format!("message {id} is offered after a later one went")
         })?;
-        let first = self.all.iter().position(|m| m.place == Place::Queued);
+        let first = self.all.iter().position(|m| m.waits(epoch));
         law(7, !settled || first == Some(index), || {
             format!("message {id} is offered before an earlier one")
         })
@@ -109,6 +140,8 @@ impl Messages {
     pub fn committed(&mut self, id: MessageId, epoch: Epoch) -> Tested {
         let message = self.get_mut(id)?;
         message.place = Place::InFlight(epoch);
+        message.flushed = false;
+        message.out += 1;
         message.tries = message.tries.saturating_add(1);
         Ok(())
     }
@@ -122,6 +155,7 @@ impl Messages {
         for message in self.from(from) {
             if message.place == Place::InFlight(epoch) && !message.flushed {
                 message.place = Place::Queued;
+                message.out -= 1;
             }
         }
     }
@@ -144,6 +178,25 @@ impl Messages {
         self.ends += 1;
     }
 
+    /// The peer said that it has something.
+    pub fn acked(&mut self) {
+        self.acks += 1;
+    }
+
+    /// An intent was rejected: it has a fate, and was never a message.
+    pub fn intent_rejected(&mut self) {
+        self.refused_intents += 1;
+    }
+
+    pub fn intent_fate(&mut self, fate: &Fate<Parcel>) -> Tested {
+        let possible = fate.outcome == Outcome::Dropped(DropReason::TooBig);
+        law(6, possible && self.refused_intents > 0, || {
+            format!("an intent can't be {fate:?}")
+        })?;
+        self.refused_intents -= 1;
+        Ok(())
+    }
+
     pub fn too_big(&mut self) {
         self.too_bigs += 1;
     }
@@ -151,24 +204,29 @@ impl Messages {
     /// A fate was taken: is it one that this message can have?
     pub fn fate(&mut self, fate: &Fate<Parcel>, limits: &Limits, now: Instant) -> Tested {
         let (clears, ends, too_bigs) = (self.clears, self.ends, self.too_bigs);
+        let acks = self.acks;
         let message = self.get_mut(fate.id)?;
         law(6, message.place != Place::Done, || {
             format!("message {} has two fates", fate.id)
         })?;
-        let queued = message.place == Place::Queued;
+        let queued = message.out == 0;
+        let acknowledged = message.acknowledged;
+        let heard = message.acks < acks;
+        let late = message.expires.is_some_and(|at| at <= now);
         let possible = match fate.outcome {
-            Outcome::Written => !queued && message.flushed,
+            // What comes before an acknowledged one has left the transport too.
+            Outcome::Written => !acknowledged && !queued && (message.flushed || heard),
+            Outcome::Acked => acknowledged && !queued && heard,
             Outcome::Unknown => !queued,
             Outcome::Returned => queued && message.ends < ends,
-            Outcome::Expired => {
-                queued && (message.volatile || message.expires.is_some_and(|at| at <= now))
-            }
+            Outcome::Expired => (queued && message.volatile) || (late && (queued || acknowledged)),
             Outcome::Dropped(DropReason::Overflow) => {
                 queued && limits.overflow != Overflow::RejectNew
             }
             Outcome::Dropped(DropReason::Cleared) => queued && message.clears < clears,
             Outcome::Dropped(DropReason::Tries) => {
-                queued && limits.max_tries.is_some_and(|most| message.tries >= most)
+                (queued || acknowledged)
+                    && limits.max_tries.is_some_and(|most| message.tries >= most)
             }
             Outcome::Dropped(DropReason::TooBig) => {
                 message.rejected || message.too_bigs + 2 <= too_bigs
@@ -198,7 +256,7 @@ impl Messages {
     pub fn balance(&self, outbox: &redial::outbox::Outbox<Parcel>, limits: &Limits) -> Tested {
         let (accepted, fated) = outbox.account();
         let live = (outbox.queued() + outbox.in_flight()) as u64;
-        let waiting = outbox.fates_waiting() as u64;
+        let waiting = (outbox.fates_waiting() as u64).saturating_sub(self.refused_intents);
         law(6, accepted == live + fated, || {
             format!("{accepted} accepted, {live} live, {fated} with a fate")
         })?;
@@ -212,7 +270,7 @@ impl Messages {
             let in_flight = self
                 .all
                 .iter()
-                .filter(|m| matches!(m.place, Place::InFlight(_)));
+                .filter(|m| m.place != Place::Done && m.out > 0);
             let in_flight = in_flight.count();
             law(6, in_flight == outbox.in_flight(), || {
                 format!(

@@ -10,6 +10,7 @@ mod dials;
 mod driver;
 mod messages;
 mod probes;
+mod sessions;
 mod tempers;
 
 use core::sync::atomic::{AtomicBool, Ordering};
@@ -52,6 +53,8 @@ pub struct Report {
     pub dials: u64,
     pub connected: u64,
     pub messages: u64,
+    /// Sessions resumed and begun, messages acknowledged and received again.
+    pub sessions: [u64; 4],
     /// The most dials in a window, in percent of the bound.
     pub fullest: u64,
     /// Changes of phase that were told one by one.

@@ -14,7 +14,8 @@ pub fn same(link: &Subject, twin: &Subject) -> Tested {
         && link.outbox().account() == twin.outbox().account()
         && link.outbox().bytes() == twin.outbox().bytes()
         && link.poll_timeout() == twin.poll_timeout()
-        && link.status() == twin.status();
+        && link.status() == twin.status()
+        && link.snapshot() == twin.snapshot();
     law(10, equal, || {
         format!(
             "told the same, and yet\n{:?}\n{:?}",
@@ -141,6 +142,7 @@ pub fn stale(before: &Subject, link: &Subject, event: Event, now: Instant, acted
     | Event::Closed(epoch, _)
     | Event::Frame(epoch, _)
     | Event::Flushed(epoch, _)
+    | Event::Acked(epoch, _)
     | Event::Progress(epoch, _)
     | Event::Probed(epoch, _)
     | Event::Permit(epoch)
