@@ -30,6 +30,10 @@ enum Place {
     Done,
 }
 
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "independent facts of a message"
+)]
 #[derive(Clone, Debug)]
 struct Message {
     number: u64,
@@ -211,12 +215,14 @@ impl Messages {
         })?;
         let queued = message.out == 0;
         let acknowledged = message.acknowledged;
+        // It may have had its fate before it was taken back.
+        let tried = message.tries > 0;
         let heard = message.acks < acks;
         let late = message.expires.is_some_and(|at| at <= now);
         let possible = match fate.outcome {
             // What comes before an acknowledged one has left the transport too.
-            Outcome::Written => !acknowledged && !queued && (message.flushed || heard),
-            Outcome::Acked => acknowledged && !queued && heard,
+            Outcome::Written => !acknowledged && tried && (message.flushed || heard),
+            Outcome::Acked => acknowledged && tried && heard,
             Outcome::Unknown => !queued,
             Outcome::Returned => queued && message.ends < ends,
             Outcome::Expired => (queued && message.volatile) || (late && (queued || acknowledged)),
