@@ -90,13 +90,17 @@ impl<P: Payload, R: Rng> Link<P, R> {
     ///
     /// # Errors
     ///
-    /// [`Refused`] with the payload: the link has no session, is closed, failed or drains, or
-    /// there are as many intents as may stand.
+    /// [`Refused`] with the payload: the link has no session, or drains, there are as many intents
+    /// as may stand, or too many fates wait to be taken.
     pub fn declare(&mut self, now: Instant, payload: P) -> Result<IntentId, Refused<P>> {
         self.state.now = self.state.now.max(now);
+        // An intent that is rejected has a fate, and no slot that bounds it.
+        let fates = self.outbox.fates_waiting();
+        let most = self.config.outbox().messages.saturating_mul(2);
         let reason = match (self.config.session(), self.state.phase) {
             (None, _) => RefusedReason::NoSession,
             (_, Phase::Draining) => RefusedReason::Draining,
+            _ if fates >= most => RefusedReason::Full,
             (Some(settings), _) => {
                 let declared = self.intents.declare(settings, payload);
                 if declared.is_ok() {

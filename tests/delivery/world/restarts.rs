@@ -75,9 +75,29 @@ impl World {
                 self.past.insert(id, seat.writer);
             }
         }
+        if draw.once_in(2) {
+            return self.restore_sessions(draw);
+        }
         for at in 0..self.pipes.len() {
             self.server_closed(at)?;
         }
         Ok(())
+    }
+
+    /// The sessions come back from where they were written down.
+    fn restore_sessions(&mut self, draw: &mut Draw) -> Tested {
+        let away = draw.pick(&[Duration::ZERO, Duration::from_millis(200)]);
+        self.now = self.now + away;
+        for pipe in &mut self.pipes {
+            pipe.leave_server();
+        }
+        for seat in self.sessions.values_mut() {
+            seat.session = seat.session.clone().restored(self.now, away);
+            (seat.pipe, seat.committed, seat.owes) = (None, None, None);
+            let ends = self.now + seat.session.settings().window;
+            seat.expires = Some(ends).filter(|_| !seat.session.is_over());
+            self.writers[seat.writer].lost();
+        }
+        self.tick()
     }
 }
