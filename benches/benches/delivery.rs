@@ -117,7 +117,7 @@ fn arrived(servers: &Servers, before: u64, count: u64, begun: Instant) -> Durati
 fn tokio_in_session(servers: &Servers, count: u64, delivery: Delivery) -> Duration {
     runtime().block_on(async {
         let before = servers.sessions.received_count();
-        let (handle, _incoming) = redial_tokio::websocket(&servers.sessions.url())
+        let (handle, _incoming) = redial_tokio::websocket(servers.sessions.url())
             .expect("a good url")
             .config(config(delivery))
             .protocol(redial_adapter::wire::Wire::new())
@@ -132,7 +132,7 @@ fn tokio_in_session(servers: &Servers, count: u64, delivery: Delivery) -> Durati
 fn tokio_plain(servers: &Servers, count: u64) -> Duration {
     runtime().block_on(async {
         let before = servers.counting.received_count();
-        let (handle, _incoming) = redial_tokio::websocket(&servers.counting.url())
+        let (handle, _incoming) = redial_tokio::websocket(servers.counting.url())
             .expect("a good url")
             .spawn();
         let begun = send(&handle, count).await;
