@@ -51,7 +51,13 @@
 //! | [`backoff`] | schedules and jitter |
 //! | [`cause`] | why something ended, and what follows: the table of verdicts |
 //! | [`heartbeat`] | pings, pongs, and when a peer counts as gone |
-//! | [`outbox`] | messages on their way out, and the fate of each |
+//! | [`outbox`] | messages on their way out: order, bounds, replay, batches, and the fate of each |
+//! | [`inbox`] | the sequence of what comes in: new, seen, missing, and when to acknowledge |
+//! | [`session`] | what two ends remember of each other; [`intents`] that stand as long as it does |
+//! | [`server`] | the other end: [`server::Session`] |
+//! | [`wire`] | a codec for two ends that have none |
+//! | [`requests`] | questions that wait for their answers |
+//! | [`carryover`] | what outlives a process; [`Snapshot`] for an exact copy |
 //! | [`config`] | all settings, checked |
 //! | [`rng`] | the door for randomness |
 //!
