@@ -5,10 +5,10 @@ use redial_benches::Bench;
 
 fn paths(c: &mut Criterion) {
     let mut group = c.benchmark_group("core");
-    let mut path = |name: &str, path: fn(&mut Bench)| {
-        let mut bench = Bench::connected();
+    let mut measure = |name: &str, mut bench: Bench, path: fn(&mut Bench)| {
         group.bench_function(name, |b| b.iter(|| path(&mut bench)));
     };
+    let mut path = |name: &str, path| measure(name, Bench::connected(), path);
     path("frame", Bench::frame);
     path("frame and timeout", |b| {
         std::hint::black_box(b.frame_and_timeout());
@@ -20,6 +20,15 @@ fn paths(c: &mut Criterion) {
         b.flushed();
     });
     path("loss to reconnected", Bench::reconnect);
+    let mut path = |name: &str, path| measure(name, Bench::in_session(), path);
+    path("send, flush, commit, flushed, acked, fate", |b| {
+        b.send();
+        b.flushed();
+        b.acked();
+    });
+    path("receive in sequence", |b| {
+        std::hint::black_box(b.receive());
+    });
     group.finish();
 }
 
