@@ -4,6 +4,7 @@ use crate::target::{Header, Target};
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use clap::{ArgAction, Parser, Subcommand};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 const HEADING: Style = AnsiColor::Green.on_default().bold();
@@ -35,25 +36,48 @@ pub(crate) enum Command {
         /// Where to listen.
         #[arg(long)]
         listen: SocketAddr,
+        /// Where its sessions are kept; removed in the end.
+        #[arg(long)]
+        store: PathBuf,
     },
 }
 
-/// Watch a client live through seven outages, and count what they cost.
+/// Watch a client live through eight outages, and count what they cost: nothing.
 ///
-/// Everything runs on this machine: a server in a process of its own, a proxy that makes the
-/// faults, and a client that sends a hundred numbered messages a second through them.
+/// Everything runs on this machine: a server in a process of its own that keeps its sessions on
+/// disk, a proxy that makes the faults, and a client that sends a hundred numbered messages a
+/// second through them, to be acknowledged. The server sends twenty a second the other way.
 ///
-/// The server counts what really arrives. The table at the end says for each outage how soon it
-/// was noticed and how soon the link was back, and for the messages what became of them.
+/// What the applications on both ends really get is counted. The table at the end says for each
+/// outage how soon it was noticed and how soon the link was back, and for the messages what
+/// became of them. The server is killed twice: once its store is kept, and once it is wiped while
+/// messages are under way. Those stand apart: the link reports each of them as unknown, and the
+/// server's new session tells the gap.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes:
-  0  the link came back from every outage, nothing arrived twice, and the account adds up
-  1  it did not")]
+  0  the link came back from every outage, nothing was lost and nothing arrived twice but for
+     what the wiped store made unknown, and the account adds up
+  1  it did not
+
+Fields of --json:
+  sent, delivered, lost, unknown, unsent, duplicated, late
+                    the client's messages, without those under way when the store was wiped:
+                    accepted by the link; got by the server's application; acknowledged and
+                    never got; given up as unknown (unknown_delivered of them got); never
+                    written; got twice; got after a later one.
+                    sent = delivered + lost + unknown - unknown_delivered + unsent
+  wiped             those that were: unknown (unknown_delivered of them had been got), resent,
+                    and gap, the messages that the server's new session says will not come
+                    (gap_ranges, from and to). unknown = gap
+  ticks             the server's messages, as the client's application got them
+  outages           for each: in_flight, the messages not acknowledged when it was noticed;
+                    missing, those of its time that never arrived; resumed and fresh, the
+                    connections on which the session went on, and on which a new one began")]
 pub(crate) struct DemoOptions {
     /// Seed of the jitter between dials; without it a new one each time.
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
-    /// Shorter outages and deadlines: about 15 seconds instead of 40.
+    /// Shorter outages and deadlines: about 13 seconds instead of 42.
     #[arg(long)]
     pub(crate) fast: bool,
     /// Print one JSON object to stdout, and all else to stderr.
@@ -71,10 +95,12 @@ pub(crate) struct DemoOptions {
 ///
 /// Delivery is at most once. "Written" means that the operating system took a message: one that
 /// was on its way when a connection broke may be lost. One that is known to be in doubt is
-/// reported and makes the exit code 3.
+/// reported and makes the exit code 3. With --session each message is acknowledged, and sent
+/// again on the next connection until it is.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Exit codes:
-  0  ended in order, by either side or Ctrl-C, and everything was written
+  0  ended in order, by either side or Ctrl-C, and everything was written (with --session,
+     acknowledged)
   1  failed for good: the server refused for a reason that a retry does not mend, or the
      retries are used up
   2  wrong usage, or input that is not UTF-8 without --binary
@@ -91,6 +117,10 @@ pub(crate) struct ConnectOptions {
     /// A header for the request, such as 'Authorization: Bearer ..'; may be repeated.
     #[arg(short = 'H', long = "header", value_name = "K: V")]
     pub(crate) headers: Vec<Header>,
+    /// Speak redial's wire protocol, for a server that does: a session over all connections, in
+    /// which each message arrives once, in order, while the server remembers it.
+    #[arg(short, long)]
+    pub(crate) session: bool,
     /// Stay after the end of stdin, until Ctrl-C or until the server ends it.
     #[arg(short, long)]
     pub(crate) listen: bool,

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
         Command::Demo(options) => run(demo::run(options)),
         Command::Connect(options) => run(connect::run(options)),
         Command::Check(options) => run(check::run(options)),
-        Command::DemoServer { listen } => demo::serve(listen),
+        Command::DemoServer { listen, store } => demo::serve(listen, &store),
     }
 }
 

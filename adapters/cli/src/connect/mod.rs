@@ -10,7 +10,8 @@ use crate::args::ConnectOptions;
 use crate::link;
 use redial::Config;
 use redial::heartbeat::Pulse;
-use redial::outbox::{Limits, Overflow};
+use redial::outbox::{Delivery, Limits, Overflow};
+use redial::session::Settings;
 use session::Session;
 use status::Teller;
 use std::io;
@@ -38,7 +39,13 @@ fn config(options: &ConnectOptions) -> Result<Config, redial::ConfigError> {
         .outbox(Limits {
             // Stdin waits instead: nothing that was read is dropped.
             overflow: Overflow::RejectNew,
+            delivery: if options.session {
+                Delivery::Acknowledged
+            } else {
+                Delivery::AtMostOnce
+            },
             ..Limits::default()
         })
+        .session(options.session.then(Settings::default))
         .build()
 }

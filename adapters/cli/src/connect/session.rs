@@ -5,8 +5,8 @@ use crate::args::ConnectOptions;
 use crate::pipe::{self, Input, Output};
 use crate::words::complain;
 use redial::outbox::RefusedReason;
-use redial::{Fate, Outcome, Phase, Status};
-use redial_tokio::{Fates, Handle, Incoming, Message};
+use redial::{Fate, Outcome, Phase, Resumption, Status};
+use redial_tokio::{Fates, Handle, Incoming, Message, Received};
 use std::io;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
@@ -97,8 +97,8 @@ impl Session {
                 _ = self.status.changed() => phase = self.enter(),
                 Some(fate) = self.fates.recv() => self.settle(&fate),
                 piece = read(&mut self.input), if self.held.is_none() => self.take(piece),
-                Some(message) = self.incoming.recv(), if self.unwritten.is_none() => {
-                    self.receive(message);
+                Some(received) = self.incoming.recv_told(), if self.unwritten.is_none() => {
+                    self.hear(received);
                 }
                 open = room(&self.output), if self.unwritten.is_some() => self.write(open),
                 () = sleep_until(until.unwrap_or_else(Instant::now)), if until.is_some() => {
@@ -153,12 +153,29 @@ impl Session {
         self.open = self.open.saturating_sub(1);
         match fate.outcome {
             Outcome::Written => self.count.written += 1,
+            Outcome::Acked => self.count.acked += 1,
             Outcome::Unknown => self.count.unknown += 1,
             _ => self.count.unsent += 1,
         }
         // There may be room now.
         if let Some(message) = self.held.take() {
             self.send(message);
+        }
+    }
+
+    fn hear(&mut self, received: Received<Message>) {
+        match received {
+            Received::Message(message) => self.receive(message),
+            Received::Gap(gap) => self.count.missed += gap.len(),
+            Received::Session(resumption) => {
+                self.teller.session(&resumption);
+                if let Resumption::Resumed {
+                    missed: Some(gap), ..
+                } = resumption
+                {
+                    self.count.missed += gap.len();
+                }
+            }
         }
     }
 
@@ -220,11 +237,11 @@ impl Session {
         while let Some(fate) = self.fates.try_recv() {
             self.settle(&fate);
         }
-        while let Some(message) = self.incoming.try_recv() {
+        while let Some(received) = self.incoming.try_recv_told() {
             if let Some(piece) = self.unwritten.take() {
                 let _ = self.output.pieces.send(piece).await;
             }
-            self.receive(message);
+            self.hear(received);
         }
         if let Some(piece) = self.unwritten.take() {
             // A closed stdout wants no more.

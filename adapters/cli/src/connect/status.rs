@@ -2,13 +2,15 @@
 
 use crate::args::ConnectOptions;
 use crate::words::{complain, number, time};
-use redial::{Phase, Status};
+use redial::session::Fresh;
+use redial::{Phase, Resumption, Status};
 use redial_tokio::{Handle, Message};
 
 /// Tells how the link is doing, unless nobody wants to know.
 pub(super) struct Teller {
     url: String,
     quiet: bool,
+    acknowledged: bool,
     max_retries: Option<u32>,
 }
 
@@ -16,8 +18,12 @@ pub(super) struct Teller {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Count {
     pub(super) written: u64,
+    /// The server has them.
+    pub(super) acked: u64,
     pub(super) received: u64,
-    /// Given away when a connection ended: they may have arrived or not.
+    /// Messages of the server that will not come.
+    pub(super) missed: u64,
+    /// Given away when a connection or a session ended: they may have arrived or not.
     pub(super) unknown: u64,
     /// Accepted or read, and never given away.
     pub(super) unsent: u64,
@@ -28,6 +34,7 @@ impl Teller {
         Self {
             url: options.url.to_string(),
             quiet: options.quiet,
+            acknowledged: options.session,
             max_retries: options.max_retries,
         }
     }
@@ -67,24 +74,47 @@ impl Teller {
         }
     }
 
+    /// What became of the session on a new connection.
+    pub(super) fn session(&self, resumption: &Resumption) {
+        if let Resumption::Fresh { reason, .. } = resumption {
+            match reason {
+                Fresh::First => {}
+                Fresh::Sessionless => self.tell("the server has no sessions"),
+                _ => self.tell("the server has lost the session; a fresh one begins"),
+            }
+        }
+    }
+
     /// It is over.
     pub(super) fn ended(&self, count: &Count) {
         let Count {
             written,
+            acked,
             received,
+            missed,
             unknown,
             unsent,
         } = *count;
+        let (sent, word) = if self.acknowledged {
+            (acked, "acknowledged")
+        } else {
+            (written, "written")
+        };
         self.tell(&format!(
-            "ended: {} written, {} received",
-            number(written),
+            "ended: {} {word}, {} received",
+            number(sent),
             number(received)
         ));
         if unknown > 0 {
-            complain(&format!(
-                "in doubt: {} (a connection broke while they were written)",
-                number(unknown)
-            ));
+            let why = if self.acknowledged {
+                "they were written and not acknowledged when the session was lost"
+            } else {
+                "a connection broke while they were written"
+            };
+            complain(&format!("in doubt: {} ({why})", number(unknown)));
+        }
+        if missed > 0 {
+            complain(&format!("missed: {} of the server", number(missed)));
         }
         if unsent > 0 {
             complain(&format!("not sent: {}", number(unsent)));

@@ -4,9 +4,10 @@ use super::account::{Account, Told};
 use super::history::History;
 use super::pace::{BETWEEN_MESSAGES, Pace};
 use super::process::Shared;
+use super::ticks::{Heard, Ticks};
 use crate::link::{self, Message};
 use redial::{Fate, MessageId, Outcome, Phase, Status};
-use redial_tokio::{Fates, Handle, Incoming};
+use redial_tokio::{Fates, Handle, Incoming, Received};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::io;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-/// How long the rest may take to be written at the end.
+/// How long the rest may take to be written and acknowledged at the end.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A link, and what is known of it.
@@ -25,6 +26,9 @@ pub(super) struct Client {
     pub(super) history: History,
     // Which number each message carries that has no fate yet.
     numbers: RefCell<HashMap<MessageId, u64>>,
+    ticks: RefCell<Ticks>,
+    // Messages that were not acknowledged when the link was last seen connected.
+    under_way: Cell<u64>,
     sending: Cell<bool>,
 }
 
@@ -54,6 +58,8 @@ impl Client {
             account,
             history: History::new(),
             numbers: RefCell::default(),
+            ticks: RefCell::default(),
+            under_way: Cell::new(0),
             sending: Cell::new(true),
         };
         Ok((client, ears))
@@ -88,12 +94,15 @@ impl Client {
                 }
             }
         };
-        // Echoes are a sign of life; nothing else is made of them.
-        let echoes = async { while incoming.recv().await.is_some() {} };
-        tokio::join!(send, fates, phases, echoes);
+        let ears = async {
+            while let Some(received) = incoming.recv_told().await {
+                self.hear(received);
+            }
+        };
+        tokio::join!(send, fates, phases, ears);
     }
 
-    /// Sends no more, writes out the rest and closes; whether nothing was left.
+    /// Sends no more, waits until the rest is acknowledged and closes; whether nothing was left.
     pub(super) async fn finish(&self) -> bool {
         self.sending.set(false);
         let left = self.handle.drain(DRAIN).await;
@@ -118,6 +127,29 @@ impl Client {
         self.handle.stats().dials
     }
 
+    /// Messages that are accepted and not acknowledged.
+    pub(super) fn unacknowledged(&self) -> u64 {
+        let status = self.handle.status();
+        (status.queued + status.in_flight) as u64
+    }
+
+    /// As many as there were when the link was last seen connected: what was at stake when that
+    /// connection ended.
+    pub(super) fn under_way(&self) -> u64 {
+        self.under_way.get()
+    }
+
+    /// How often the session was resumed, and how often a fresh one began.
+    pub(super) fn sessions(&self) -> (u64, u64) {
+        let stats = self.handle.stats();
+        (stats.resumed, stats.fresh)
+    }
+
+    /// What the server has sent.
+    pub(super) fn heard(&self) -> Heard {
+        self.ticks.borrow().total()
+    }
+
     fn send(&self) {
         if !self.sending.get() {
             return;
@@ -129,11 +161,27 @@ impl Client {
             account.accepted();
             self.numbers.borrow_mut().insert(id, number);
         }
+        drop(account);
+        if self.handle.status().phase == Phase::Connected {
+            self.under_way.set(self.unacknowledged());
+        }
+    }
+
+    fn hear(&self, received: Received<Message>) {
+        match received {
+            Received::Message(message) => self.ticks.borrow_mut().heard(message.as_bytes()),
+            // The numbers of the messages tell it too.
+            Received::Gap(_) => {}
+            Received::Session(resumption) => {
+                self.ticks.borrow_mut().session(&resumption);
+                self.account().resumption(&resumption);
+            }
+        }
     }
 
     fn settle(&self, fate: &Fate<Message>) {
         let told = match fate.outcome {
-            Outcome::Written => Told::Written,
+            Outcome::Acked => Told::Acked,
             Outcome::Unknown => Told::Unknown,
             _ => Told::Unsent,
         };

@@ -10,7 +10,7 @@ use redial::{Cause, Phase, Status};
 use std::time::{Duration, Instant};
 
 /// Longest name of an outage.
-const NAME: usize = 17;
+const NAME: usize = 20;
 
 /// The screen of a running demonstration.
 pub(super) struct Live {
@@ -23,7 +23,7 @@ pub(super) struct Now {
     pub(super) status: Status,
     pub(super) next_attempt: Option<Duration>,
     pub(super) sent: u64,
-    pub(super) delivered: u64,
+    pub(super) acked: u64,
     pub(super) fault: Option<Fault>,
 }
 
@@ -93,6 +93,13 @@ impl Live {
                 style("did not come back").red().bold()
             )),
         }
+        let (resumed, fresh) = outcome.sessions;
+        if fresh > 0 {
+            let lost = style("a fresh session").yellow();
+            self.aside(&format!("{lost}: the server did not know the one before"));
+        } else if resumed > 0 {
+            self.aside("the session went on");
+        }
         self.bar.inc(1);
     }
 
@@ -133,10 +140,11 @@ impl Now {
         let state = format!("{}{attempt}", phase.name());
         let fault = self.fault.map_or("calm", Fault::name);
         format!(
-            "{mark} {state:<36} queued {:>3}  sent {:>5}  delivered {:>5}  │ {fault}",
+            "{mark} {state:<33} queued {:>3}  in flight {:>3}  acked {:>5} of {:>5}  │ {fault}",
             self.status.queued,
+            self.status.in_flight,
+            number(self.acked),
             number(self.sent),
-            number(self.delivered),
         )
     }
 }

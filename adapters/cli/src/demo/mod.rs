@@ -5,7 +5,9 @@
 //! - `client`: the link, which sends a numbered message each 10 ms;
 //! - `history`: the phases that it went through;
 //! - `server`, `process`: the server's process, seen from inside and from here;
+//! - `store`: where that keeps its sessions;
 //! - `account`: what became of each message;
+//! - `ticks`: what came the other way;
 //! - `live`, `report`: what is seen meanwhile, and what stays.
 
 mod account;
@@ -17,6 +19,8 @@ mod process;
 mod report;
 mod script;
 mod server;
+mod store;
+mod ticks;
 
 pub(crate) use server::serve;
 
@@ -35,6 +39,7 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+use store::Place;
 use tokio::time::sleep;
 
 /// The exit code of a program that Ctrl-C ended.
@@ -65,10 +70,11 @@ async fn play(options: &DemoOptions) -> io::Result<Report> {
     let pace = if options.fast { Pace::FAST } else { Pace::FULL };
     let seed = options.seed.unwrap_or_else(any_seed);
     let account = Shared::default();
+    let store = Place::new()?;
     let server = {
-        let account = Shared::clone(&account);
+        let (place, account) = (store.path().to_owned(), Shared::clone(&account));
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        tokio::task::spawn_blocking(move || Process::start(anywhere, &account)).await??
+        tokio::task::spawn_blocking(move || Process::start(anywhere, &place, &account)).await??
     };
     let proxy = Proxy::start(server.address)?;
     let live = Live::new();
@@ -78,6 +84,7 @@ async fn play(options: &DemoOptions) -> io::Result<Report> {
         pace,
         proxy,
         server: Some(server),
+        store,
         account,
     };
     let fault = Cell::new(None);
@@ -97,6 +104,7 @@ async fn play(options: &DemoOptions) -> io::Result<Report> {
             seed,
             outcomes,
             totals: account.totals(),
+            ticks: client.heard(),
             ended,
             counted,
         })
@@ -127,9 +135,7 @@ async fn outages(
         fault.set(Some(next));
         live.begin(next);
         let noticed = |after, cause| live.noticed(after, cause);
-        let outcome = stage
-            .play(next, history, || client.dials(), noticed)
-            .await?;
+        let outcome = stage.play(next, client, noticed).await?;
         live.end(&outcome);
         fault.set(None);
         let back = outcome.recovered.is_some();
@@ -157,15 +163,15 @@ async fn settle(stage: &mut Stage) -> io::Result<bool> {
 /// Keeps the moving line moving.
 async fn watch(live: &Live, client: &Client, account: &Shared, fault: &Cell<Option<Fault>>) {
     loop {
-        let (sent, delivered) = {
+        let (sent, acked) = {
             let account = account.lock().unwrap_or_else(PoisonError::into_inner);
-            (account.sent(), account.delivered())
+            (account.sent(), account.acked())
         };
         live.show(&Now {
             status: client.status(),
             next_attempt: client.next_attempt(),
             sent,
-            delivered,
+            acked,
             fault: fault.get(),
         });
         sleep(FRAME).await;
@@ -179,7 +185,7 @@ fn introduce(live: &Live, pace: &Pace, seed: u64, server: &Process, proxy: &Prox
     );
     live.say(&format!("{}\n", style(title).bold()));
     live.say(&format!(
-        "  server   process {} at {}, counts what arrives",
+        "  server   process {} at {}, keeps its sessions on disk, counts what arrives",
         server.id(),
         server.address
     ));

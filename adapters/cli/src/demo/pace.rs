@@ -4,7 +4,8 @@ use crate::words::time;
 use redial::Config;
 use redial::backoff::{Backoff, Jitter, Schedule};
 use redial::heartbeat::Pulse;
-use redial::outbox::Limits;
+use redial::outbox::{Delivery, Limits};
+use redial::session::Settings;
 use std::io;
 use std::time::Duration;
 
@@ -32,10 +33,12 @@ pub(super) struct Pace {
     pub(super) refusals: u64,
     /// How long every connection is dropped at once.
     pub(super) drops: Duration,
+    /// How many messages are written into the void before the server loses its store.
+    pub(super) void: u64,
 }
 
 impl Pace {
-    /// About 40 seconds in all.
+    /// About 42 seconds in all.
     pub(super) const FULL: Self = Self {
         connect_deadline: Duration::from_millis(1_500),
         ping: Duration::from_secs(1),
@@ -44,27 +47,29 @@ impl Pace {
         cap: Duration::from_secs(1),
         stable_after: Duration::from_secs(2),
         away: Duration::from_secs(2),
-        storm: Duration::from_secs(3),
-        hole: Duration::from_millis(1_500),
-        stall: Duration::from_secs(3),
+        storm: Duration::from_millis(2_500),
+        hole: Duration::from_secs(1),
+        stall: Duration::from_millis(2_500),
         refusals: 2,
-        drops: Duration::from_secs(4),
+        drops: Duration::from_millis(3_500),
+        void: 30,
     };
 
-    /// About 15 seconds in all.
+    /// About 13 seconds in all.
     pub(super) const FAST: Self = Self {
         connect_deadline: Duration::from_millis(600),
-        ping: Duration::from_millis(400),
-        pong_deadline: Duration::from_millis(400),
+        ping: Duration::from_millis(300),
+        pong_deadline: Duration::from_millis(300),
         first: Duration::from_millis(50),
-        cap: Duration::from_millis(500),
-        stable_after: Duration::from_millis(700),
-        away: Duration::from_millis(500),
-        storm: Duration::from_secs(1),
-        hole: Duration::from_millis(300),
-        stall: Duration::from_secs(1),
+        cap: Duration::from_millis(400),
+        stable_after: Duration::from_millis(500),
+        away: Duration::from_millis(400),
+        storm: Duration::from_millis(800),
+        hole: Duration::from_millis(200),
+        stall: Duration::from_millis(700),
         refusals: 1,
-        drops: Duration::from_millis(1_200),
+        drops: Duration::from_secs(1),
+        void: 20,
     };
 
     /// The configuration of the link.
@@ -93,14 +98,20 @@ impl Pace {
             .outbox(Limits {
                 // A hundred a second pile up while the server is away.
                 messages: 10_000,
+                delivery: Delivery::Acknowledged,
                 ..Limits::default()
             })
+            .session(Some(Settings {
+                // A server that drops every connection after 5 ms may never come to answer.
+                resume_attempts: u8::MAX,
+                ..Settings::default()
+            }))
             .build()
             .map_err(io::Error::other)
     }
 
     /// What of the configuration matters, beside the default of the library.
-    pub(super) fn lines(&self) -> [String; 5] {
+    pub(super) fn lines(&self) -> [String; 6] {
         let defaults = Config::default();
         let pulse = defaults.heartbeat();
         let ping = pulse.interval.map_or_else(|| "never".to_owned(), time);
@@ -108,7 +119,13 @@ impl Pace {
             Schedule::Stratified { first, cap, .. } => format!("{}, {}", time(*first), time(*cap)),
             _ => String::new(),
         };
+        let acks = Settings::default().acks;
         [
+            format!(
+                "each end acknowledges after {} messages or {}, as by default",
+                acks.messages,
+                time(acks.delay)
+            ),
             format!(
                 "an attempt may take {} (default {})",
                 time(self.connect_deadline),

@@ -1,9 +1,11 @@
 //! Our end of the server's process: start, follow, kill.
 
-use super::account::Account;
+use super::account::{Account, Item};
+use redial::Gap;
 use serde_json::Value;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -32,10 +34,12 @@ enum Answer {
 }
 
 impl Process {
-    /// Starts this very program again as a server, and waits until it can be dialled.
-    pub(super) fn start(listen: SocketAddr, account: &Shared) -> io::Result<Self> {
+    /// Starts this very program again as a server with this store, and waits until it can be
+    /// dialled.
+    pub(super) fn start(listen: SocketAddr, store: &Path, account: &Shared) -> io::Result<Self> {
         let mut child = Command::new(std::env::current_exe()?)
-            .args(["demo-server", "--listen", &listen.to_string()])
+            .args(["demo-server", "--listen", &listen.to_string(), "--store"])
+            .arg(store)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()?;
@@ -69,13 +73,19 @@ impl Process {
         self.end()
     }
 
+    /// Waits until everything that it has received is entered; how many messages it counted.
+    pub(super) fn count(&mut self) -> io::Result<u64> {
+        writeln!(self.orders, "{{\"count\":true}}")?;
+        match self.answers.recv_timeout(PATIENCE) {
+            Ok(Answer::Counted(counted)) => Ok(counted),
+            _ => Err(io::Error::other("the server did not give its count")),
+        }
+    }
+
     /// Waits until everything that it has received is entered, then ends it. Gives whether it
     /// counted as many as were told.
     pub(super) fn settle(mut self) -> io::Result<bool> {
-        writeln!(self.orders, "{{\"count\":true}}")?;
-        let Ok(Answer::Counted(counted)) = self.answers.recv_timeout(PATIENCE) else {
-            return Err(io::Error::other("the server did not give its count"));
-        };
+        let counted = self.count()?;
         self.child.kill()?;
         self.child.wait()?;
         Ok(self.read() == Some(counted))
@@ -88,7 +98,7 @@ impl Process {
         Ok(())
     }
 
-    /// Waits for the end of its stdout; how many arrivals it told.
+    /// Waits for the end of its stdout; how many messages it told.
     fn read(&mut self) -> Option<u64> {
         self.reader.take()?.join().ok()
     }
@@ -101,7 +111,7 @@ impl Drop for Process {
     }
 }
 
-/// Enters every arrival, passes on every answer; gives how many arrivals there were.
+/// Enters all that was got, passes on every answer; gives how many messages there were.
 fn follow(told: ChildStdout, account: &Shared, tell: &Sender<Answer>) -> u64 {
     let mut arrivals = 0;
     for line in BufReader::new(told).lines() {
@@ -112,12 +122,16 @@ fn follow(told: ChildStdout, account: &Shared, tell: &Sender<Answer>) -> u64 {
         let Ok(value) = serde_json::from_str::<Value>(&line) else {
             continue;
         };
-        if let Some(numbers) = value["got"].as_array() {
+        if let (Some(session), Some(got)) = (value["session"].as_str(), value["got"].as_array()) {
+            let at = value["at"].as_u64().and_then(|at| usize::try_from(at).ok());
+            let items: Vec<_> = got.iter().map(item).collect();
+            arrivals += items
+                .iter()
+                .filter(|item| matches!(item, Item::Message(_)))
+                .count() as u64;
             let mut account = account.lock().unwrap_or_else(PoisonError::into_inner);
-            for number in numbers.iter().filter_map(Value::as_u64) {
-                account.arrived(number);
-                arrivals += 1;
-            }
+            // A place that is none does not add up.
+            account.got(session, at.unwrap_or(usize::MAX / 2), &items);
         }
         let listening = value["listening"].as_str().and_then(|a| a.parse().ok());
         let answer = listening
@@ -129,4 +143,13 @@ fn follow(told: ChildStdout, account: &Shared, tell: &Sender<Answer>) -> u64 {
         }
     }
     arrivals
+}
+
+/// What a session's application got; something else is a message that was never sent.
+fn item(value: &Value) -> Item {
+    let gap = |value: &Value| {
+        let (from, to) = (value[0].as_u64()?, value[1].as_u64()?);
+        Some(Item::Gap(Gap { from, to }))
+    };
+    gap(&value["gap"]).unwrap_or_else(|| Item::Message(value.as_u64().unwrap_or(0)))
 }

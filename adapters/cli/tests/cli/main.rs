@@ -4,3 +4,4 @@ mod check;
 mod connect;
 mod demo;
 mod run;
+mod session;
