@@ -108,6 +108,10 @@ pub(crate) struct DemoOptions {
 
 Example:
   tail -f events.log | redial connect wss://collector.example/ingest")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line"
+)]
 pub(crate) struct ConnectOptions {
     /// Where to: `ws://host[:port]/path` or `wss://host[:port]/path`.
     pub(crate) url: Target,

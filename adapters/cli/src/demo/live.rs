@@ -24,7 +24,6 @@ pub(super) struct Now {
     pub(super) next_attempt: Option<Duration>,
     pub(super) sent: u64,
     pub(super) acked: u64,
-    pub(super) fault: Option<Fault>,
 }
 
 impl Live {
@@ -138,11 +137,11 @@ impl Now {
             (_, None) => format!(", attempt {attempt}"),
         };
         let state = format!("{}{attempt}", phase.name());
-        let fault = self.fault.map_or("calm", Fault::name);
+        // What may be cut off on a narrow screen is at the end.
         format!(
-            "{mark} {state:<33} queued {:>3}  in flight {:>3}  acked {:>5} of {:>5}  │ {fault}",
-            self.status.queued,
+            "in flight {:>3}  queued {:>3}  acked {:>5} of {:>5}  {mark} {state}",
             self.status.in_flight,
+            self.status.queued,
             number(self.acked),
             number(self.sent),
         )

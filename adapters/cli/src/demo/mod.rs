@@ -33,7 +33,6 @@ use process::{Process, Shared};
 use redial_faults::Proxy;
 use report::Report;
 use script::{Fault, Outcome, Stage};
-use std::cell::Cell;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::net::SocketAddr;
@@ -72,9 +71,10 @@ async fn play(options: &DemoOptions) -> io::Result<Report> {
     let account = Shared::default();
     let store = Place::new()?;
     let server = {
-        let (place, account) = (store.path().to_owned(), Shared::clone(&account));
+        let (directory, account) = (store.path().to_owned(), Shared::clone(&account));
         let anywhere = SocketAddr::from(([127, 0, 0, 1], 0));
-        tokio::task::spawn_blocking(move || Process::start(anywhere, &place, &account)).await??
+        tokio::task::spawn_blocking(move || Process::start(anywhere, &directory, &account))
+            .await??
     };
     let proxy = Proxy::start(server.address)?;
     let live = Live::new();
@@ -87,11 +87,10 @@ async fn play(options: &DemoOptions) -> io::Result<Report> {
         store,
         account,
     };
-    let fault = Cell::new(None);
     let shared = Shared::clone(&stage.account);
-    let watching = watch(&live, &client, &shared, &fault);
+    let watching = watch(&live, &client, &shared);
     let script = async {
-        let mut outcomes = outages(&mut stage, &client, &live, &fault).await?;
+        let mut outcomes = outages(&mut stage, &client, &live).await?;
         let ended = client.finish().await;
         let counted = settle(&mut stage).await?;
         let account = stage.account();
@@ -120,24 +119,17 @@ async fn play(options: &DemoOptions) -> io::Result<Report> {
 }
 
 /// Plays the outages, each once the link is stable again.
-async fn outages(
-    stage: &mut Stage,
-    client: &Client,
-    live: &Live,
-    fault: &Cell<Option<Fault>>,
-) -> io::Result<Vec<Outcome>> {
+async fn outages(stage: &mut Stage, client: &Client, live: &Live) -> io::Result<Vec<Outcome>> {
     let history = &client.history;
     if !stage.calm(history).await {
         return Err(io::Error::other("the link did not connect"));
     }
     let mut outcomes = Vec::new();
     for next in Fault::ALL {
-        fault.set(Some(next));
         live.begin(next);
         let noticed = |after, cause| live.noticed(after, cause);
         let outcome = stage.play(next, client, noticed).await?;
         live.end(&outcome);
-        fault.set(None);
         let back = outcome.recovered.is_some();
         outcomes.push(outcome);
         if !back {
@@ -161,7 +153,7 @@ async fn settle(stage: &mut Stage) -> io::Result<bool> {
 }
 
 /// Keeps the moving line moving.
-async fn watch(live: &Live, client: &Client, account: &Shared, fault: &Cell<Option<Fault>>) {
+async fn watch(live: &Live, client: &Client, account: &Shared) {
     loop {
         let (sent, acked) = {
             let account = account.lock().unwrap_or_else(PoisonError::into_inner);
@@ -172,7 +164,6 @@ async fn watch(live: &Live, client: &Client, account: &Shared, fault: &Cell<Opti
             next_attempt: client.next_attempt(),
             sent,
             acked,
-            fault: fault.get(),
         });
         sleep(FRAME).await;
     }
