@@ -37,7 +37,11 @@ impl Process {
     /// Starts this very program again as a server with this store, and waits until it can be
     /// dialled.
     pub(super) fn start(listen: SocketAddr, store: &Path, account: &Shared) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
+        let mut command = Command::new(std::env::current_exe()?);
+        // What ends us by the terminal ends it by its stdin, so that it can tidy up.
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command
             .args(["demo-server", "--listen", &listen.to_string(), "--store"])
             .arg(store)
             .stdin(Stdio::piped())

@@ -115,8 +115,8 @@ impl Report {
         }
         for note in [
             "  noticed: since it began. back: since it was over. dials: since it began.",
-            "  in flight: not acknowledged when it was noticed, so sent again to a server that",
-            "  knows what it has. missing: messages of its time that did not arrive.",
+            "  in flight: not acknowledged when it was noticed; replayed, where the server knows the",
+            "  session. missing: messages of its time that did not arrive.",
         ] {
             line(text, &style(note).dim().to_string());
         }
