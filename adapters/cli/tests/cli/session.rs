@@ -80,16 +80,22 @@ fn what_will_not_come_is_told() {
     lose(&proxy, &running, &mut input, "1");
     let session = server.clients()[0].session;
     let soon = SendOptions::new().ttl(Duration::from_millis(1));
-    for (text, options) in [("a", soon), ("b", SendOptions::new())] {
+    // One before all that come, and one between them.
+    for (text, options) in [
+        ("a", soon),
+        ("b", SendOptions::new()),
+        ("c", soon),
+        ("d", SendOptions::new()),
+    ] {
         server.send(session, text, options).unwrap();
     }
-    assert!(server.wait_clients(PATIENCE, |clients| clients[0].fates.unsent == 1));
+    assert!(server.wait_clients(PATIENCE, |clients| clients[0].fates.unsent == 2));
     proxy.set(Mode::Pass);
-    running.out.wait("b\n");
+    running.out.wait("d\n");
     drop(input);
     let Run { code, out, err } = running.finish();
-    assert_eq!((code, out.as_str()), (0, "b\n"), "{err}");
-    assert!(err.contains("missed: 1 of the server"), "{err}");
+    assert_eq!((code, out.as_str()), (0, "b\nd\n"), "{err}");
+    assert!(err.contains("missed: 2 of the server"), "{err}");
 }
 
 #[test]
