@@ -18,8 +18,9 @@ fn connected(proxy: &Proxy) -> (Running, ChildStdin) {
 
 /// Writes a line that is lost with its connection; no other comes up until the proxy passes.
 fn lose(proxy: &Proxy, running: &Running, input: &mut ChildStdin, line: &str) {
+    // With nothing to pass on it would end the connection before the line is written.
     proxy.set(Mode::CutAfterBytes {
-        up: 0,
+        up: 1,
         down: u64::MAX,
     });
     writeln!(input, "{line}").unwrap();
