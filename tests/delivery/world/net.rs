@@ -43,6 +43,8 @@ pub struct Pipe {
     pub seat: Option<(SessionId, Epoch)>,
     /// The client was told that it is open.
     pub open: bool,
+    /// Something was said twice.
+    pub doubled: bool,
     /// Nothing more gets in.
     pub cut: bool,
 }
@@ -56,6 +58,7 @@ impl Pipe {
             server: true,
             seat: None,
             open: false,
+            doubled: false,
             cut: false,
         }
     }
@@ -77,6 +80,21 @@ impl Pipe {
         self.cut = true;
         self.up.truncate(up);
         self.down.truncate(down);
+    }
+
+    /// What has a place comes once more, behind all that is in transit.
+    pub fn double(&mut self, up: bool, which: usize) {
+        let words = if up { &mut self.up } else { &mut self.down };
+        let placed = |word: &&Word| match word {
+            Word::Message { sequence, .. } => sequence.is_some(),
+            Word::Intent { .. } => true,
+            _ => false,
+        };
+        let mut placed = words.iter().filter(placed);
+        if let Some(again) = placed.nth(which).copied() {
+            self.doubled = true;
+            words.push_back(again);
+        }
     }
 
     /// The client's end is gone. What it had sent may still arrive.

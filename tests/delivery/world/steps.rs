@@ -64,6 +64,14 @@ impl World {
                 Ok(())
             }
             42 | 46 | 48 | 49 => self.take_back(draw),
+            50 | 51 => {
+                let (at, up) = (draw.count(self.pipes.len()), draw.once_in(2));
+                let which = draw.count(3);
+                if let Some(pipe) = self.pipes.iter_mut().rev().nth(at / 4) {
+                    pipe.double(up, which);
+                }
+                Ok(())
+            }
             // A quiet moment: all that is in transit arrives.
             _ => self.settle_pipes(),
         }
@@ -279,6 +287,9 @@ impl World {
         let Some((at, epoch)) = self.client.line(&self.pipes) else {
             return Ok(());
         };
+        if self.pipes[at].doubled {
+            return self.client_closed(at);
+        }
         let flushed = self.client.flushed.map_or(0, redial::MessageId::number);
         let up = &mut self.pipes[at].up;
         let last = up.iter().rev();
