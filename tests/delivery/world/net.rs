@@ -31,6 +31,7 @@ pub enum Word {
 }
 
 /// One connection, with what is in transit.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts of a pipe")]
 #[derive(Clone, Debug)]
 pub struct Pipe {
     /// From the client to the server.
