@@ -177,6 +177,11 @@ impl<M: Payload> Core<M> {
         declared
     }
 
+    /// Whether there is no handle any more, and nothing left to do.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        self.handles == 0 && self.link.phase().is_final()
+    }
+
     /// Whether the link would take a message if there is room.
     pub(crate) fn takes(&self) -> bool {
         !matches!(

@@ -86,8 +86,7 @@ impl<W: Wire> Driver<W> {
         let mut events = Events::with_capacity(16);
         loop {
             self.act();
-            let over = |core: &Core<_>| core.handles == 0 && core.link.phase().is_final();
-            if self.shared.read(over) {
+            if self.shared.read(Core::is_abandoned) {
                 return;
             }
             let paused = matches!(&self.transport, Transport::Open(open) if open.paused);

@@ -211,7 +211,9 @@ impl<M: Payload> Shared<M> {
         let busy = !core.actions.is_empty()
             || !core.answers.is_empty()
             || !core.commands.is_empty()
-            || (paused && core.inbox.is_low());
+            || (paused && core.inbox.is_low())
+            // The last handle was dropped after the thread has looked, and found it awake.
+            || core.is_abandoned();
         if busy {
             return Some(Duration::ZERO);
         }
@@ -299,5 +301,27 @@ fn wait_on<'a, T>(
                 .unwrap_or_else(PoisonError::into_inner)
                 .0
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mio::{Poll, Token};
+    use redial::Config;
+    use redial::rng::Seed;
+
+    #[test]
+    fn the_thread_does_not_fall_asleep_once_nobody_wants_it() {
+        let poll = Poll::new().unwrap();
+        let waker = Waker::new(poll.registry(), Token(0)).unwrap();
+        let link = Link::new(Config::default(), Seeded::new(Seed::from_number(1), 0));
+        let shared: Shared<Vec<u8>> = Shared::new(link, waker, Clock::start(), (1, 1), None);
+        // A closed link has no deadlines, and is there for its handles only.
+        assert_eq!(shared.fall_asleep(None, false), None);
+        shared.awake();
+        shared.with(|core, _| core.handles = 0);
+        shared.nudge();
+        assert_eq!(shared.fall_asleep(None, false), Some(Duration::ZERO));
     }
 }

@@ -43,6 +43,9 @@ fn config(batch: Option<Batch>) -> Config {
         .quick(None)
         .session(Some(Settings {
             acks: cadence,
+            // While the thread that kills has to wait for a processor, connection after
+            // connection may die before its welcome.
+            resume_attempts: u8::MAX,
             ..Settings::default()
         }))
         .outbox(Limits {
@@ -89,12 +92,18 @@ fn read<M: Payload>(incoming: &Incoming<M>, bytes: fn(&M) -> &[u8]) -> Seen {
         match incoming.recv_told_timeout(LONG).unwrap() {
             Received::Message(message) => match number(bytes(&message)) {
                 Some(number) => {
-                    assert_eq!(number, seen.numbers, "out of order, lost or twice");
+                    assert_eq!(
+                        number, seen.numbers,
+                        "out of order, lost or twice: {seen:?}"
+                    );
                     seen.numbers += 1;
                 }
                 None => return seen,
             },
-            Received::Session(Resumption::Fresh { .. }) => seen.fresh += 1,
+            Received::Session(fresh @ Resumption::Fresh { .. }) => {
+                assert_eq!(seen.fresh, 0, "a second session: {fresh:?}, {seen:?}");
+                seen.fresh += 1;
+            }
             Received::Session(Resumption::Resumed {
                 missed, forgotten, ..
             }) => {
@@ -113,7 +122,14 @@ fn kill(server: &SessionServer, proxy: &Proxy, kills: u64, seed: u64) {
     for killed in 1..=kills {
         let (up, down) = (rng.next_u64() % LIFE, rng.next_u64() % LIFE);
         proxy.set(Mode::CutAfterBytes { up, down });
-        assert!(proxy.wait_accepted(first + killed, LONG), "nobody dials");
+        let killed = proxy.wait_accepted(first + killed, LONG);
+        assert!(
+            killed,
+            "nobody dials: {:?}, {:?}, {:?}",
+            proxy.stats(),
+            proxy.mode(),
+            server.clients()
+        );
     }
     proxy.set(Mode::Pass);
     server.feed(None);
@@ -144,7 +160,14 @@ fn write<M: Payload + From<Vec<u8>>>(handle: &Handle<M>, over: &AtomicBool) -> u
     let mut sent = 0;
     while !over.load(Ordering::Relaxed) {
         let message = sent.to_string().into_bytes();
-        handle.send_timeout(message, LONG).unwrap();
+        if let Err(refused) = handle.send_timeout(message, LONG) {
+            panic!(
+                "{refused}: {:?}, {:?} {:?}",
+                handle.status(),
+                handle.now(),
+                handle.last_error()
+            );
+        }
         sent += 1;
         thread::sleep(PACE);
     }
