@@ -54,6 +54,9 @@ fn config() -> Config {
         })
         .session(Some(Settings {
             acks: cadence,
+            // While the thread that kills has to wait for a processor, connection after
+            // connection may die before its welcome.
+            resume_attempts: u8::MAX,
             ..Settings::default()
         }))
         .outbox(Limits {
