@@ -189,6 +189,7 @@ fn server_is_bounded() {
         session: None,
         last_seen: u64::MAX,
         first: u64::MAX,
+        connection: 0,
     };
     let id = SessionId::new([1; 16]);
     let now = Instant::ORIGIN;
@@ -200,6 +201,7 @@ fn server_is_bounded() {
             session: Some(id),
             last_seen: [0, u64::MAX, round, 1][usize::try_from(round % 4).unwrap_or(0)],
             first: [0, u64::MAX, 1, round][usize::try_from(round % 4).unwrap_or(0)],
+            connection: round + 1,
         };
         if let Ok(welcomed) = session.resume(now, run, &hello) {
             epoch = welcomed.epoch;

@@ -146,7 +146,8 @@ settings! {
     /// such failure, up to this. Default 160 s.
     patience: Duration = Duration::from_secs(160);
     /// The time for the application's own handshake between opened and ready; `None`, the
-    /// default, if there is none.
+    /// default, if there is none. With a [`session`](Self::session) there always is one: then
+    /// `None` means as long as the `connect_deadline`.
     ready_deadline: Option<Duration> = None;
     /// The time for the close handshake. Default 5 s.
     close_deadline: Duration = Duration::from_secs(5);
@@ -203,8 +204,21 @@ impl Builder {
     /// # Errors
     ///
     /// The first rule that is broken, with the offending values.
-    pub fn build(self) -> Result<Config, ConfigError> {
-        let b = &self;
+    pub fn build(mut self) -> Result<Config, ConfigError> {
+        self.ready_deadline = self.handshake_deadline();
+        self.check()?;
+        Ok(Config(self))
+    }
+
+    /// With a session there is a handshake: without its deadline the link would be up before the
+    /// two ends have said what they remember.
+    fn handshake_deadline(&self) -> Option<Duration> {
+        let with_session = self.session.as_ref().map(|_| self.connect_deadline);
+        self.ready_deadline.or(with_session)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let b = self;
         let session = b.session.as_ref();
         if b.outbox.delivery == Delivery::Acknowledged && session.is_none() {
             return Err(ConfigError::NoSession);
@@ -302,6 +316,6 @@ impl Builder {
                 return Err(ConfigError::HiddenBelowInterval { hidden, interval });
             }
         }
-        Ok(Config(self))
+        Ok(())
     }
 }

@@ -336,6 +336,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
         let state = &mut self.state;
         let effects = state.apply(&self.config, &mut self.rng, event, backlog);
         self.follow(effects);
+        self.note_unanswered(event);
         if let Event::Progress(epoch, _) = event {
             if self.state.is_up(epoch) && self.outbox.unwritten() > 0 {
                 // What a full transport had stopped can go on.
@@ -408,7 +409,6 @@ impl<P: Payload, R: Rng> Link<P, R> {
         if effects.hand_back || (effects.lost.is_some() && self.state.phase() == Phase::Closed) {
             self.outbox.return_queued();
         }
-        self.note_unanswered();
         if effects.ready {
             self.stats.connected = self.stats.connected.wrapping_add(1);
             self.begin_sessionless();

@@ -28,6 +28,7 @@ impl<P: Payload, R: Rng> Link<P, R> {
                 0
             },
             first: self.outbox.announce_first(),
+            connection: epoch.number(),
         })
     }
 
@@ -196,10 +197,13 @@ impl<P: Payload, R: Rng> Link<P, R> {
     }
 
     /// The connection on which the hello was said may have ended without an answer.
-    pub(super) fn note_unanswered(&mut self) {
+    pub(super) fn note_unanswered(&mut self, event: Event) {
         if let Some(epoch) = self.known.said_on() {
             if !self.state.is_opened(epoch) {
-                self.known.unanswered(self.state.last_cause);
+                // What the user or a hint has cut short says nothing of the peer.
+                let own = matches!(event, Event::Command(_) | Event::Hint(_));
+                let cause = self.state.last_cause.filter(|_| !own);
+                self.known.unanswered(cause);
             }
         }
     }

@@ -47,6 +47,8 @@ pub struct Session<P> {
     /// The connection that carries messages.
     epoch: Option<Epoch>,
     pub(super) next_epoch: Epoch,
+    /// The number that the client gave its last connection.
+    connection: u64,
     /// When the window closes, while no connection is there.
     expires: Instant,
     abort: Option<Epoch>,
@@ -70,7 +72,7 @@ pub struct Resumed {
     pub forgotten: Option<Gap>,
 }
 
-/// Why a session can't be resumed: open a new one in its place.
+/// Why a session can't be resumed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Denied {
@@ -78,6 +80,13 @@ pub enum Denied {
     NotThis,
     /// The window has passed, or the session was ended.
     Over,
+    /// The client has begun a later connection since, which has the session.
+    Overtaken {
+        /// The number of this connection.
+        connection: u64,
+        /// That of the later one.
+        last: u64,
+    },
     /// The client says that it has seen what was never sent: this end came back from an older
     /// state than the client's.
     Ahead {
@@ -93,6 +102,10 @@ impl core::fmt::Display for Denied {
         match self {
             Self::NotThis => f.write_str("the client asks for another session"),
             Self::Over => f.write_str("the session is over"),
+            Self::Overtaken { connection, last } => write!(
+                f,
+                "connection {connection} was overtaken by connection {last} of the same client"
+            ),
             Self::Ahead { last_seen, sent } => write!(
                 f,
                 "the client has seen message {last_seen}, but the last one sent is {sent}"
@@ -123,6 +136,7 @@ impl<P: Payload> Session<P> {
             now,
             epoch: None,
             next_epoch: Epoch::FIRST,
+            connection: hello.connection,
             expires: Instant::NEVER,
             abort: None,
             close: None,
@@ -163,7 +177,8 @@ impl<P: Payload> Session<P> {
     ///
     /// # Errors
     ///
-    /// [`Denied`], and nothing changes, if it can't: open a new session.
+    /// [`Denied`], and nothing changes, if it can't: open a new session in its place, but for
+    /// [`Denied::Overtaken`], where the connection is to be closed.
     pub fn resume(
         &mut self,
         now: Instant,
@@ -176,6 +191,12 @@ impl<P: Payload> Session<P> {
         }
         if self.over {
             return Err(Denied::Over);
+        }
+        if hello.connection <= self.connection {
+            return Err(Denied::Overtaken {
+                connection: hello.connection,
+                last: self.connection,
+            });
         }
         let last_seen = hello.last_seen;
         if last_seen > self.outbox.last_written() {
@@ -195,6 +216,7 @@ impl<P: Payload> Session<P> {
         if let Some(gap) = missed {
             self.inbox = Inbox::after(gap.to, self.inbox.intents());
         }
+        self.connection = hello.connection;
         let epoch = self.attach();
         Ok(Resumed {
             epoch,
@@ -244,7 +266,7 @@ impl<P: Payload> Session<P> {
         if let Some(old) = self.abort.take() {
             return Some(Action::Abort(old));
         }
-        if let Some(epoch) = self.epoch {
+        if let Some(epoch) = self.epoch.or(self.close) {
             if let Some((sequence, intents)) = self.inbox.poll_ack() {
                 return Some(Action::SendAck {
                     epoch,
@@ -422,6 +444,8 @@ impl<P: Payload> Session<P> {
             return;
         }
         self.over = true;
+        // The last word, ahead of the close.
+        self.inbox.request_ack();
         self.close = self.epoch;
         self.epoch = None;
         self.expires = Instant::NEVER;

@@ -12,6 +12,9 @@ pub struct Hello {
     pub last_seen: u64,
     /// The lowest sequence that the client may still send: all before it is settled.
     pub first: u64,
+    /// The number of this connection: it grows with each that the client begins, so that a hello
+    /// which was held up on its way can't take the session back from a later one.
+    pub connection: u64,
 }
 
 /// What the server answers.

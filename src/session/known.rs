@@ -6,8 +6,8 @@ use super::resumption::{Fresh, Resumption};
 use crate::cause::Cause;
 use crate::epoch::Epoch;
 
-/// A resume that the peer turned down counts as four that the network cut off.
-const TURNED_DOWN: u16 = 4;
+/// A resume that the peer turned down counts as so many that ended without its word.
+const TURNED_DOWN: u16 = 64;
 
 /// What a client knows of its session.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ pub(crate) struct Known {
     said_on: Option<Epoch>,
     /// It asked for the session to be resumed.
     offered: bool,
-    /// How often resuming failed since it last succeeded, in quarters.
+    /// How often resuming failed since it last succeeded, in parts of [`TURNED_DOWN`].
     failed: u16,
     /// The last answer could not be.
     mismatched: bool,
@@ -65,9 +65,12 @@ impl Known {
         self.said_on = None;
         if self.offered {
             let weight = match cause {
-                None | Some(Cause::Requested | Cause::NetworkChanged) => 0,
-                Some(Cause::Lost | Cause::Socket(_)) => 1,
-                Some(_) => TURNED_DOWN,
+                None => 0,
+                // It goes away, restarts, or is busy: that is not about this session.
+                Some(Cause::Close(1001 | 1012 | 1013)) => 1,
+                Some(Cause::Close(_) | Cause::Protocol(_) | Cause::Local(_)) => TURNED_DOWN,
+                // A line that is cut, or a server that is too slow to say anything.
+                Some(_) => 1,
             };
             self.failed = self.failed.saturating_add(weight);
         }

@@ -16,7 +16,9 @@ pub struct Settings {
     pub acks: Cadence,
     /// What is done with messages of unknown fate in a fresh session. Default `Report`.
     pub on_fresh: OnFresh,
-    /// How often in a row a resume may fail before a fresh session is asked for. Default 3.
+    /// How often in a row the peer may turn a resume down (by a close, or by breaking the
+    /// protocol) before a fresh session is asked for. Default 3. A connection that ends without
+    /// the peer's word, or because the peer restarts or is busy, counts as a 64th of that.
     pub resume_attempts: u8,
     /// Intents that may stand at once. Default 1,000.
     pub max_intents: usize,

@@ -29,6 +29,7 @@ pub(super) fn parse_hello(reader: &mut Reader<'_>) -> Result<Hello, WireError> {
         session,
         last_seen: reader.integer("last_seen")?,
         first: reader.integer("first")?,
+        connection: reader.integer("connection")?,
     })
 }
 
@@ -44,6 +45,7 @@ pub(super) fn put_hello(hello: &Hello, out: &mut Vec<u8>) {
     }
     put_integer(hello.last_seen, out);
     put_integer(hello.first, out);
+    put_integer(hello.connection, out);
 }
 
 pub(super) fn parse_welcome(reader: &mut Reader<'_>) -> Result<Welcome, WireError> {

@@ -2,10 +2,11 @@
 
 use redial::inbox::{Header, Inbound};
 use redial::outbox::{DropReason, Limits};
-use redial::server::{self, Session};
-use redial::session::{OnFresh, ServerId, SessionId};
+use redial::server::{self, Denied, Session};
+use redial::session::{OnFresh, ServerId, SessionId, Settings};
 use redial::{
-    Cause, Command, Event, Hello, Instant, MessageId, Outcome, Phase, SendOptions, Welcome,
+    Action, Cause, Command, Config, Event, Hello, Instant, MessageId, Outcome, Phase, SendOptions,
+    Welcome,
 };
 
 use crate::common::{Driver, acked, ms, secs, welcome, with_session};
@@ -52,6 +53,7 @@ fn what_expired_unsent_before_a_hello_does_not_spoil_the_next_resume() {
         session: None,
         last_seen: 0,
         first: 1,
+        connection: 1,
     };
     let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
     let settings = server::Settings::default();
@@ -61,11 +63,103 @@ fn what_expired_unsent_before_a_hello_does_not_spoil_the_next_resume() {
     assert!(late.is_ok());
     let now = now + ms(2);
     hello.session = Some(id);
+    hello.connection = 2;
     let resumed = session.resume(now, server, &hello).expect("it is there");
     assert_eq!(resumed.welcome.first, 2);
     hello.last_seen = 1;
+    hello.connection = 3;
     let resumed = session.resume(now, server, &hello);
     assert!(resumed.is_ok(), "{resumed:?}");
+}
+
+#[test]
+fn a_hello_that_was_held_up_takes_no_session_back_from_a_later_one() {
+    let now = Instant::ORIGIN;
+    let mut hello = Hello {
+        session: None,
+        last_seen: 0,
+        first: 1,
+        connection: 1,
+    };
+    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
+    let settings = server::Settings::default();
+    let (mut session, _, _) = Session::<Vec<u8>>::open(now, id, server, settings, &hello);
+    hello.session = Some(id);
+    hello.connection = 3;
+    let live = session
+        .resume(now, server, &hello)
+        .expect("it goes on")
+        .epoch;
+    assert_eq!(session.poll_action(), Some(Action::Abort(epoch_one())));
+    for connection in [2, 3] {
+        hello.connection = connection;
+        let denied = session.resume(now, server, &hello);
+        assert_eq!(
+            denied,
+            Err(Denied::Overtaken {
+                connection,
+                last: 3
+            })
+        );
+    }
+    assert_eq!((session.epoch(), session.poll_action()), (Some(live), None));
+}
+
+#[test]
+fn a_server_that_ends_a_session_says_first_what_it_has() {
+    let now = Instant::ORIGIN;
+    let hello = Hello {
+        session: None,
+        last_seen: 0,
+        first: 1,
+        connection: 1,
+    };
+    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
+    let settings = server::Settings::default();
+    let (mut session, epoch, _) = Session::<Vec<u8>>::open(now, id, server, settings, &hello);
+    let got = session.receive(now, epoch, Header::Sequence(1), 1);
+    assert_eq!(got, Inbound::Deliver);
+    session.handle(now, Event::Command(Command::Disconnect));
+    let last_word = Action::SendAck {
+        epoch,
+        sequence: 1,
+        intents: 0,
+    };
+    let said: Vec<_> = std::iter::from_fn(|| session.poll_action()).collect();
+    assert_eq!(said, [last_word, Action::Close(epoch)]);
+}
+
+#[test]
+fn a_resume_that_was_cut_short_by_its_own_user_is_no_failure() {
+    let (mut driver, epoch) = Driver::in_session(reporting());
+    driver.close(epoch, Cause::Close(1011));
+    for _ in 0..10 {
+        let epoch = driver.dialled();
+        driver.tell(Event::Opened(epoch));
+        let hello = driver.link.hello(epoch).expect("a hello is due");
+        assert!(hello.session.is_some(), "{hello:?}");
+        driver.command(Command::Reconnect);
+    }
+}
+
+#[test]
+fn with_a_session_there_is_always_a_handshake() {
+    let config = Config::builder().session(Some(Settings::default()));
+    let config = config.build().expect("a good configuration");
+    assert_eq!(config.ready_deadline(), Some(config.connect_deadline()));
+}
+
+/// The first epoch that a session hands out.
+fn epoch_one() -> redial::Epoch {
+    let hello = Hello {
+        session: None,
+        last_seen: 0,
+        first: 1,
+        connection: 1,
+    };
+    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
+    let settings = server::Settings::default();
+    Session::<Vec<u8>>::open(Instant::ORIGIN, id, server, settings, &hello).1
 }
 
 #[test]

@@ -262,6 +262,25 @@ fn rule_21_a_resume_that_keeps_failing_leads_to_a_fresh_session() {
 }
 
 #[test]
+fn rule_21_connections_that_are_merely_cut_hardly_count() {
+    let (mut driver, epoch) = Driver::in_session(reporting());
+    driver.close(epoch, Cause::Lost);
+    let mut rounds = 0;
+    loop {
+        let epoch = driver.dialled();
+        driver.tell(Event::Opened(epoch));
+        let hello = driver.link.hello(epoch).expect("a hello is due");
+        if hello.session.is_none() {
+            break;
+        }
+        rounds += 1;
+        let busy = [Cause::Lost, Cause::ReadyTimeout, Cause::Close(1012)];
+        driver.close(epoch, busy[rounds % 3]);
+    }
+    assert_eq!(rounds, 3 * 64);
+}
+
+#[test]
 fn rule_21_an_answer_that_cannot_be_ends_the_connection_and_the_session() {
     let lies = [
         welcome(true, 2),

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use redial::inbox::{Header, Inbound};
 use redial::outbox::Delivery;
 use redial::server::{Denied, Resumed, Session, Settings};
@@ -15,7 +17,14 @@ const NEW: Hello = Hello {
     session: None,
     last_seen: 0,
     first: 1,
+    connection: 1,
 };
+
+/// Each hello of a test is of a later connection than those before.
+fn next_connection() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(1);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
 
 type Served = Session<String>;
 
@@ -55,6 +64,7 @@ fn resume(session: &mut Served, last_seen: u64) -> Result<Resumed, Denied> {
         session: Some(ID),
         last_seen,
         first: 1,
+        connection: next_connection(),
     };
     session.resume(early(), AFTER, &hello)
 }

@@ -179,6 +179,7 @@ fn with_frame<T>(input: &mut Input<'_>, then: impl FnOnce(Frame<'_>, &mut Input<
             session: (input.byte() & 1 == 1).then(|| SessionId::new(input.array())),
             last_seen: input.number(),
             first: input.number(),
+            connection: input.number(),
         }),
         1 => Frame::Welcome(Welcome {
             session: SessionId::new(input.array()),

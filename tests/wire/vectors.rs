@@ -90,6 +90,7 @@ impl<'a> Meaning<'a> {
                 session: (self.find("session")).map(|_| SessionId::new(self.name("session"))),
                 last_seen: self.number("last_seen"),
                 first: self.number("first"),
+                connection: self.number("connection"),
             }),
             "welcome" => Frame::Welcome(Welcome {
                 session: SessionId::new(self.name("session")),
@@ -145,10 +146,11 @@ fn describe(frame: Frame<'_>) -> String {
             let session = hello.session.map(|id| name(id.bytes()));
             let session = session.map(|id| format!(" session={id}"));
             format!(
-                "hello{} last_seen={} first={}",
+                "hello{} last_seen={} first={} connection={}",
                 session.unwrap_or_default(),
                 hello.last_seen,
-                hello.first
+                hello.first,
+                hello.connection
             )
         }
         Frame::Welcome(welcome) => format!(

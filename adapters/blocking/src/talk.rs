@@ -18,6 +18,7 @@ const NO_SESSION: Hello = Hello {
     session: None,
     last_seen: 0,
     first: 1,
+    connection: 1,
 };
 
 /// A protocol, with what it has heard and was not yet told to the link.

@@ -37,6 +37,7 @@ fn a_message_is_framed_with_one_allocation_and_heard_with_one_at_most() {
         session: None,
         last_seen: 0,
         first: 1,
+        connection: 1,
     };
     let _ = Protocol::<Message>::begin(&mut wire, Opening::new(1, false), hello);
     let welcome = Frame::Welcome(Welcome {

@@ -196,7 +196,11 @@ fn carryover<P: Stored>(
     carryover.sequences = numbers.sequences;
     carryover.intents = numbers.intents;
     carryover.accepted = numbers.accepted;
-    carryover.epochs = numbers.epochs;
+    // Connections that never came up are not in the log, and their numbers must not come again.
+    carryover.epochs = match numbers.epochs {
+        0 => 0,
+        known => known.saturating_add(STRIDE),
+    };
     for entry in ledger.messages() {
         let wrong = || OpenError::Payload {
             at: entry.at,

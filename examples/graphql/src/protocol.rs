@@ -126,6 +126,7 @@ mod tests {
         session: None,
         last_seen: 0,
         first: 1,
+        connection: 1,
     };
 
     fn hear(protocol: &mut GraphqlTransport, text: &str) -> Vec<Heard<Message>> {

@@ -54,8 +54,6 @@ pub struct Writer {
     pub ended: usize,
     /// Acknowledged messages may be unknown now: a fresh session, or the end.
     pub unsure: bool,
-    /// It was told what its reader had seen by a hello of an older connection.
-    pub overtaken: bool,
     /// The memory is gone: its messages have no fate any more.
     pub wiped: bool,
 }
@@ -144,7 +142,6 @@ impl Writer {
             .unwrap_or(0)
             .wrapping_sub(1);
         let (unsure, cleared, ended) = (self.unsure, self.cleared, self.ended);
-        let overtaken = self.overtaken;
         let Some(letter) = self.letters.get_mut(index) else {
             return Err(format!("law 6: {} was never accepted", fate.id));
         };
@@ -153,7 +150,7 @@ impl Writer {
         })?;
         let acknowledged = letter.sequence.is_some();
         let out = letter.out > 0;
-        let unseen = letter.got == 0 || (out && overtaken);
+        let unseen = letter.got == 0;
         let possible = match fate.outcome {
             Outcome::Written => !acknowledged && out,
             // Only what the other application got.
@@ -267,8 +264,7 @@ impl Reader {
             letter.fate,
             Some(Outcome::Expired | Outcome::Returned | Outcome::Dropped(_))
         );
-        let excused = writer.overtaken && letter.out > 0;
-        law(8, excused || !unsent, || {
+        law(8, !unsent, || {
             format!("{item:?} came, and was told as unsent: {letter:?}")
         })
     }

@@ -78,16 +78,19 @@ impl World {
                     law(8, !gone, || format!("{id:?} is resumed after its end"))?;
                     let seat = self.seat(id)?;
                     let old = seat.pipe.replace(at);
-                    // A hello that was overtaken by that of a newer connection speaks of the past.
-                    let late = at < seat.newest;
-                    seat.newest = seat.newest.max(at);
-                    law(8, late || resumed.forgotten.is_none(), || {
+                    law(8, at > seat.newest, || {
+                        format!(
+                            "{hello:?} of {at} takes the session back from {}",
+                            seat.newest
+                        )
+                    })?;
+                    seat.newest = at;
+                    law(8, resumed.forgotten.is_none(), || {
                         format!("{resumed:?}, and nothing was forgotten")
                     })?;
                     (seat.owes, seat.expires, seat.committed) = (None, None, None);
                     let writer = seat.writer;
                     self.writers[writer].lost();
-                    self.writers[writer].overtaken |= late;
                     if let Some(old) = old {
                         let epoch = self.pipes[old].seat.map(|(_, epoch)| epoch);
                         let told = self.seat(id)?.session.poll_action();
@@ -109,6 +112,12 @@ impl World {
                     self.pipes[at].seat = Some((id, resumed.epoch));
                     self.pipes[at].say_down(Word::Welcome(resumed.welcome));
                     return self.server_acts(id);
+                }
+                // It speaks of the past, and nobody waits for an answer.
+                Err(Denied::Overtaken { .. }) if !gone => {
+                    return law(8, at < seat.newest, || {
+                        format!("{hello:?} of {at} is the newest, and was turned away")
+                    });
                 }
                 Err(denied) => {
                     law(8, gone && denied == Denied::Over, || {

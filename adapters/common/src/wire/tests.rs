@@ -14,6 +14,7 @@ const HELLO: Hello = Hello {
     session: None,
     last_seen: 3,
     first: 4,
+    connection: 5,
 };
 const WELCOME: Welcome = Welcome {
     session: SessionId::new([1; 16]),

@@ -8,7 +8,7 @@ use super::options::{Feed, Memory, SessionOptions};
 use super::record::{News, Record};
 use crate::tally::Tally;
 use redial::outbox::RefusedReason;
-use redial::server::{Session, Settings};
+use redial::server::{Denied, Session, Settings};
 use redial::session::{Hello, ServerId, SessionId, Welcome};
 use redial::wire::{Detail, Frame, Refusal, WireError};
 use redial::{Ack, Action, Cause, Closure, Command, Epoch, Event, Instant, MessageId, SendOptions};
@@ -140,7 +140,7 @@ impl House {
         if let Some(refusal) = self.refusal {
             return Err(refusal);
         }
-        if let Some(admitted) = self.resume(now, connection, hello) {
+        if let Some(admitted) = self.resume(now, connection, hello)? {
             return Ok(admitted);
         }
         let name = self
@@ -168,15 +168,25 @@ impl House {
         now: Instant,
         connection: usize,
         hello: &Hello,
-    ) -> Option<(Seat, Welcome)> {
-        let held = self.sessions.get_mut(&hello.session?)?;
-        let Ok(resumed) = held.session.resume(now, self.server, hello) else {
-            // Neither end can use it any more, and a new one takes its place.
-            held.session
-                .handle(now, Event::Command(Command::Disconnect));
-            self.run(now, hello.session?, &mut Vec::new());
-            let _ = self.settle_session(hello.session?);
-            return None;
+    ) -> Result<Option<(Seat, Welcome)>, Refusal> {
+        let Some(name) = hello.session else {
+            return Ok(None);
+        };
+        let Some(held) = self.sessions.get_mut(&name) else {
+            return Ok(None);
+        };
+        let resumed = match held.session.resume(now, self.server, hello) {
+            Ok(resumed) => resumed,
+            // A later connection has the session.
+            Err(Denied::Overtaken { .. }) => return Err(Refusal::Busy { retry_after: 0 }),
+            Err(_) => {
+                // Neither end can use it any more, and a new one takes its place.
+                held.session
+                    .handle(now, Event::Command(Command::Disconnect));
+                self.run(now, name, &mut Vec::new());
+                let _ = self.settle_session(name);
+                return Ok(None);
+            }
         };
         held.before = held.line.replace((resumed.epoch, connection));
         held.news.got.extend(resumed.missed.map(Got::Gap));
@@ -188,7 +198,7 @@ impl House {
             record.client(session).resumed += 1;
         });
         let epoch = resumed.epoch;
-        Some((Seat { session, epoch }, resumed.welcome))
+        Ok(Some((Seat { session, epoch }, resumed.welcome)))
     }
 
     /// A frame came in after the hello; what is to be answered at once goes to `replies`.

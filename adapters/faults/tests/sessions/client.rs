@@ -6,6 +6,7 @@ use redial::wire::{Body, Frame};
 use redial_faults::sessions::{Client as Seen, Got, SessionServer};
 use std::io;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 use tungstenite::{Error, Message};
 
@@ -25,13 +26,21 @@ pub(crate) const NEW: Hello = Hello {
     session: None,
     last_seen: 0,
     first: 1,
+    connection: 1,
 };
+
+/// Each connection is a later one than all before it.
+pub(crate) fn next_connection() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(1);
+    LAST.fetch_add(1, Ordering::Relaxed) + 1
+}
 
 pub(crate) fn resume(session: SessionId, last_seen: u64, first: u64) -> Hello {
     Hello {
         session: Some(session),
         last_seen,
         first,
+        connection: next_connection(),
     }
 }
 

@@ -1,6 +1,8 @@
 //! What survives the end of the server, and what doesn't.
 
-use crate::client::{Client, Heard, NEW, data, message, resume, seen, texts, wait_received};
+use crate::client::{
+    Client, Heard, NEW, data, message, next_connection, resume, seen, texts, wait_received,
+};
 use crate::common::SOON;
 use crate::places::Place;
 use redial::outbox::Delivery;
@@ -244,6 +246,7 @@ fn run_through_a_crash(after: u64, torn: usize) -> u64 {
             session,
             last_seen: 0,
             first: known + 1,
+            connection: next_connection(),
         });
         let _ = client.0.send(Message::binary(hello.to_vec()));
         // Everything that is not acknowledged, on each connection.

@@ -1,6 +1,6 @@
 //! Messages both ways while connections and the server die at random moments.
 
-use crate::client::{Client, data, message, seen};
+use crate::client::{Client, data, message, next_connection, seen};
 use crate::places::Place;
 use redial::Hello;
 use redial::session::SessionId;
@@ -47,6 +47,7 @@ fn carry(server: &SessionServer, memo: &mut Memo) -> Result<(), Error> {
         session: memo.session,
         last_seen: memo.seen,
         first: memo.acked + 1,
+        connection: next_connection(),
     });
     client.0.send(Message::binary(hello.to_vec()))?;
     memo.written = memo.acked;

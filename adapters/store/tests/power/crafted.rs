@@ -63,7 +63,7 @@ fn the_format_is_as_it_is_described() {
     assert_eq!(recovery.report.cut, None);
     let carryover = recovery.carryover;
     assert_eq!((carryover.accepted, carryover.sequences), (5, 4));
-    assert_eq!(carryover.epochs, 2);
+    assert_eq!(carryover.epochs, 2 + redial_store::STRIDE);
     let found = carryover.messages.iter();
     let found: Vec<_> = found
         .map(|it| (it.id.number(), it.sequence, &*it.payload, it.tries))

@@ -137,6 +137,7 @@ where
                 session: None,
                 last_seen: 0,
                 first: 1,
+                connection: 1,
             }),
         });
         // Without one the link wants this connection no more.

@@ -18,6 +18,7 @@ const HELLO: Hello = Hello {
     session: None,
     last_seen: 0,
     first: 1,
+    connection: 1,
 };
 
 /// A wall clock that a test sets, in milliseconds.
