@@ -64,12 +64,16 @@ impl<M: Payload + 'static> Desk<M> {
         }
     }
 
-    pub(super) fn ask(
+    fn accept(
         &mut self,
         now: Instant,
+        link: &TokioLink<M>,
         message: M,
         options: RequestOptions,
     ) -> Result<RequestId, RequestFailed<M>> {
+        // The task may not have come by since the link was started or closed.
+        self.follow(now, link);
+        self.settle();
         match self.requests.ask(now, message, options) {
             Ok(id) => {
                 let promise = Promise {
@@ -275,11 +279,12 @@ impl<M: Payload + 'static> Shared<M> {
     ) -> Result<RequestId, RequestFailed<M>> {
         let now = self.clock.now();
         let mut inner = self.lock();
-        let Some(desk) = &mut inner.desk else {
+        let Inner { desk, link, .. } = &mut *inner;
+        let Some(desk) = desk else {
             let reason = RequestFailure::NoCorrelation;
             return Err(RequestFailed::new(reason, false, message));
         };
-        let asked = desk.ask(now, message, options);
+        let asked = desk.accept(now, link, message, options);
         inner.wake();
         asked
     }
@@ -308,5 +313,62 @@ impl<M: Payload + 'static> Shared<M> {
         let due = desk.arm();
         inner.desk = Some(desk);
         due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use redial::requests::Requests;
+    use redial::rng::{Seed, Seeded};
+    use redial::{Command, Config, Event, Link};
+
+    use super::super::inbox::Inbox;
+    use super::super::shared::Rest;
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::Room;
+
+    struct Nothing;
+
+    impl Correlate<Vec<u8>> for Nothing {
+        fn mark(&mut self, _: u64, message: &Vec<u8>) -> Vec<u8> {
+            message.clone()
+        }
+
+        fn of(&self, _: &Vec<u8>) -> Option<u64> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_request_between_turn_and_parking_is_not_slept_through() {
+        let room = Room {
+            messages: 1,
+            bytes: 1,
+        };
+        let rng = Seeded::new(Seed::from_number(1), 0);
+        let mut link: TokioLink<Vec<u8>> = Link::new(Config::default(), rng);
+        let clock = Clock::start();
+        link.handle(clock.now(), Event::Command(Command::Start));
+        while link.poll_action().is_some() {}
+        let until = link.poll_timeout();
+        let asking = Asking {
+            requests: Requests::default(),
+            correlate: Box::new(Nothing),
+        };
+        let shared = Shared::new(link, clock, Inbox::new(room), Some(Desk::new(asking)));
+        let (mut read, mut sorted) = (Intake::new(), Intake::new());
+        assert_eq!(shared.serve(&mut read, &mut sorted), None);
+        let waker = Waker::noop();
+        assert!(matches!(shared.park(waker, false, until), Rest::Parked));
+        shared.lock().wake();
+        // There is no connection yet, so all there is to do for it is its deadline.
+        let soon = RequestOptions::new().total(Duration::from_secs(60));
+        shared.ask(Vec::new(), soon).unwrap();
+        assert!(matches!(shared.park(waker, false, until), Rest::Sooner));
+        assert!(shared.serve(&mut read, &mut sorted).is_some());
+        assert!(matches!(shared.park(waker, false, until), Rest::Parked));
     }
 }

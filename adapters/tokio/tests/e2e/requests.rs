@@ -4,7 +4,8 @@ use std::future::Future;
 use std::task::{Context, Poll, Waker};
 
 use redial::Phase;
-use redial::outbox::{Limits, Overflow};
+use redial::heartbeat::Pulse;
+use redial::outbox::{Batch, Limits, Overflow};
 use redial::requests::{RefusedRequestReason, RequestOptions, Requests, Settings};
 use redial::session::Settings as Session;
 use redial_faults::{Behaviour, Frame, Mode, Proxy, Server};
@@ -12,7 +13,7 @@ use redial_tokio::{
     Correlate, Handle, Incoming, Message, Reply, RequestFailed, RequestFailure, redial, websocket,
 };
 
-use super::{LONG, ms, next, quick, reach};
+use super::{LONG, ms, next, quick, reach, until};
 
 /// Requests and answers begin with a number and a colon, so an echo is an answer.
 struct Numbers;
@@ -152,13 +153,15 @@ async fn no_request_outlives_its_link() {
         headers: Vec::new(),
     });
     let forbidden = forbidden.unwrap();
-    let (handle, _incoming) = link(&forbidden.url(), quick(), Settings::default());
-    assert_eq!(
-        reason(handle.request("e".into())).await,
-        RequestFailure::Closed
-    );
+    proxy.set_upstream(forbidden.addr());
+    proxy.set(Mode::StallAccept);
+    let (handle, _incoming) = link(&proxy.url(), quick(), Settings::default());
+    let asked = handle.request("e".into());
+    proxy.set(Mode::Pass);
+    assert_eq!(reason(asked).await, RequestFailure::Closed);
     drop(handle);
     // By the end of its runtime.
+    proxy.set(Mode::Refuse);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -178,7 +181,12 @@ async fn no_request_outlives_its_link() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_drops_no_message_for_room_and_waits_for_it() {
     let server = Server::start(Behaviour::Echo).unwrap();
-    let config = quick().outbox(Limits {
+    // Nothing else wakes the link.
+    let quiet = Pulse {
+        interval: None,
+        ..Pulse::default()
+    };
+    let config = quick().heartbeat(quiet).outbox(Limits {
         messages: 2,
         overflow: Overflow::DropOldest,
         ..Limits::default()
@@ -207,6 +215,33 @@ async fn a_request_drops_no_message_for_room_and_waits_for_it() {
     let answer = tokio::time::timeout(LONG, reply).await.unwrap();
     assert_eq!(answer.unwrap(), "1:e".into());
     assert_eq!((handle.stats().dropped, handle.stats().unknown), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_makes_no_room_by_dropping_what_is_queued() {
+    let server = Server::start(Behaviour::Echo).unwrap();
+    let config = quick().outbox(Limits {
+        messages: 2,
+        overflow: Overflow::DropOldest,
+        // Messages stay in the queue for a while, connected or not.
+        batch: Some(Batch {
+            messages: 2,
+            delay: ms(100),
+        }),
+        ..Limits::default()
+    });
+    let (handle, mut incoming) = link(&server.url(), config, Settings::default());
+    reach(&handle, Phase::Connected).await;
+    for number in 1..=20_u32 {
+        handle.send("a".into()).await.unwrap();
+        let reply = handle.request("b".into());
+        let other = handle.request("c".into());
+        assert_eq!(next(&mut incoming).await.as_text(), Some("a"));
+        let answers = [end(reply).await.unwrap(), end(other).await.unwrap()];
+        let expected = [format!("{}:b", 2 * number - 1), format!("{}:c", 2 * number)];
+        assert_eq!(answers, expected.map(Message::from));
+    }
+    assert_eq!(handle.stats().dropped, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -276,13 +311,15 @@ async fn a_resumed_session_replays_a_request_and_a_fresh_one_asks_it_again() {
     tokio::time::timeout(LONG, written).await.unwrap();
     proxy.set(Mode::Pass);
     proxy.reset_all();
-    assert!(server.wait_received(1, LONG));
-    server.restart(Memory::Wipe).unwrap();
+    until(&handle, "resumed", |_| handle.stats().resumed == 1).await;
+    handle.send("mark".into()).await.unwrap();
     assert!(server.wait_received(2, LONG));
+    server.restart(Memory::Wipe).unwrap();
+    assert!(server.wait_received(3, LONG));
     // Once by the replay, once anew.
     assert_eq!(
         server.received(),
-        ["1:a", "1:a"].map(|text| text.as_bytes().to_vec())
+        ["1:a", "mark", "1:a"].map(|text| text.as_bytes().to_vec())
     );
     let client = server.clients().pop().unwrap();
     let options = redial::SendOptions::new();

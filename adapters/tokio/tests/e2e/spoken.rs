@@ -8,8 +8,11 @@ use redial::outbox::{Batch, DropReason, Limits};
 use redial::session::{Cadence, Fresh, Settings};
 use redial::wire::{Detail, Frame, Refusal};
 use redial::{Cause, Gap, Outcome, Phase, Resumption, Welcome};
+use redial_tokio::tcp::tcp;
 use redial_tokio::wire::Wire;
 use redial_tokio::{Greeting, Handshake, Message, Opening, Received, redial, websocket};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite;
 
 use super::peer::{Server, config, data, fresh, limits, link, settings};
@@ -93,6 +96,51 @@ async fn pings_are_answered_in_the_words_in_which_they_came() {
     peer.say(Frame::Ping { nonce: 9 }).await;
     let pong = Frame::Pong { nonce: 9 }.to_vec();
     assert_eq!(peer.hear_any().await.into_data(), pong);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_ping_of_each_sort_has_its_answer() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (_handle, _incoming) = tcp("127.0.0.1", listener.local_addr().unwrap().port())
+        .config(config().build().unwrap())
+        .protocol(Wire::new())
+        .seed(1)
+        .spawn();
+    let all = async {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let hello = framed_read(&mut socket).await;
+        assert!(
+            matches!(Frame::parse(&hello[1..]), Ok(Frame::Hello(_))),
+            "{hello:?}"
+        );
+        // Both come with one read.
+        let mut said = framed(0, &Frame::Welcome(fresh()).to_vec());
+        said.extend(framed(1, &5_u64.to_be_bytes()));
+        said.extend(framed(0, &Frame::Ping { nonce: 7 }.to_vec()));
+        socket.write_all(&said).await.unwrap();
+        let mut heard = [
+            framed_read(&mut socket).await,
+            framed_read(&mut socket).await,
+        ];
+        heard.sort();
+        let own = [&[0], &*Frame::Pong { nonce: 7 }.to_vec()].concat();
+        assert_eq!(heard, [own, [&[2], &5_u64.to_be_bytes()[..]].concat()]);
+    };
+    tokio::time::timeout(LONG, all).await.unwrap();
+}
+
+/// A frame of plain TCP.
+fn framed(tag: u8, body: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(body.len() + 1).unwrap();
+    [&length.to_be_bytes()[..], &[tag], body].concat()
+}
+
+/// The tag and the body of the next one.
+async fn framed_read(socket: &mut TcpStream) -> Vec<u8> {
+    let length = socket.read_u32().await.unwrap();
+    let mut frame = vec![0; usize::try_from(length).unwrap()];
+    socket.read_exact(&mut frame).await.unwrap();
+    frame
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -280,6 +328,9 @@ async fn a_declined_intent_is_written_again_in_its_own_time() {
     let detail = Detail::new("later");
     peer.say(Frame::Decline { number, detail }).await;
     assert_eq!(peer.data().await, ["#3:a"]);
+    // Nothing else wakes the link for this one.
+    handle.declare("c".into()).unwrap();
+    assert_eq!(peer.data().await, ["#4:c"]);
     assert_eq!((handle.stats().connected, handle.stats().stale), (1, 0));
 }
 
