@@ -318,6 +318,9 @@ impl<M: Payload + 'static> Shared<M> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
     use std::time::Duration;
 
     use redial::requests::Requests;
@@ -329,6 +332,15 @@ mod tests {
     use super::*;
     use crate::clock::Clock;
     use crate::engine::Room;
+
+    #[derive(Default)]
+    struct Flag(AtomicBool);
+
+    impl Wake for Flag {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
 
     struct Nothing;
 
@@ -343,7 +355,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_between_turn_and_parking_is_not_slept_through() {
+    fn a_request_wakes_the_task_and_is_not_slept_through_between_turn_and_parking() {
         let room = Room {
             messages: 1,
             bytes: 1,
@@ -361,12 +373,16 @@ mod tests {
         let shared = Shared::new(link, clock, Inbox::new(room), Some(Desk::new(asking)));
         let (mut read, mut sorted) = (Intake::new(), Intake::new());
         assert_eq!(shared.serve(&mut read, &mut sorted), None);
-        let waker = Waker::noop();
+        let flag = Arc::new(Flag::default());
+        let waker = &Waker::from(Arc::clone(&flag));
         assert!(matches!(shared.park(waker, false, until), Rest::Parked));
-        shared.lock().wake();
-        // There is no connection yet, so all there is to do for it is its deadline.
-        let soon = RequestOptions::new().total(Duration::from_secs(60));
-        shared.ask(Vec::new(), soon).unwrap();
+        // There is no connection yet, so all there is to do for these is their deadlines.
+        let within = |seconds| RequestOptions::new().total(Duration::from_secs(seconds));
+        shared.ask(Vec::new(), within(60)).unwrap();
+        assert!(flag.0.load(Ordering::Relaxed));
+        assert!(shared.serve(&mut read, &mut sorted).is_some());
+        // Here nobody is parked who could be woken.
+        shared.ask(Vec::new(), within(30)).unwrap();
         assert!(matches!(shared.park(waker, false, until), Rest::Sooner));
         assert!(shared.serve(&mut read, &mut sorted).is_some());
         assert!(matches!(shared.park(waker, false, until), Rest::Parked));

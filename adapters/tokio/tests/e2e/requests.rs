@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use redial::Phase;
 use redial::heartbeat::Pulse;
@@ -41,8 +42,25 @@ fn link(
         .spawn()
 }
 
+/// Without a heartbeat, so that nothing wakes a link but what is under test, until a connection
+/// is stable after 10 s.
+fn quiet() -> redial::config::Builder {
+    let pulse = Pulse {
+        interval: None,
+        ..Pulse::default()
+    };
+    // A timer that was armed for a dial fires once more, though there is nothing to do.
+    quick()
+        .heartbeat(pulse)
+        .connect_deadline(LONG)
+        .patience(LONG)
+}
+
+/// Long, and well before that.
+const SOON: Duration = Duration::from_secs(6);
+
 async fn end(reply: Reply<Message>) -> Result<Message, RequestFailed<Message>> {
-    tokio::time::timeout(LONG, reply)
+    tokio::time::timeout(SOON, reply)
         .await
         .expect("an end in time")
 }
@@ -54,7 +72,7 @@ async fn reason(reply: Reply<Message>) -> RequestFailure {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn answers_go_to_who_asked_and_the_rest_to_the_application() {
     let server = Server::start(Behaviour::Echo).unwrap();
-    let (handle, mut incoming) = link(&server.url(), quick(), Settings::default());
+    let (handle, mut incoming) = link(&server.url(), quiet(), Settings::default());
     let early = handle.request("early".into());
     reach(&handle, Phase::Connected).await;
     let (a, b) = (handle.request("a".into()), handle.request("b".into()));
@@ -68,13 +86,15 @@ async fn answers_go_to_who_asked_and_the_rest_to_the_application() {
     handle.send("last".into()).await.unwrap();
     assert_eq!(next(&mut incoming).await.as_text(), Some("between"));
     assert_eq!(next(&mut incoming).await.as_text(), Some("last"));
+    // And from a link that rests in between.
+    assert_eq!(end(handle.request("c".into())).await.unwrap(), "4:c".into());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_asked_again_on_the_next_connection() {
     let server = Server::start(Behaviour::Sink).unwrap();
     server.keep_received(true);
-    let (handle, _incoming) = link(&server.url(), quick(), Settings::default());
+    let (handle, _incoming) = link(&server.url(), quiet(), Settings::default());
     let reply = handle.request("a".into());
     assert!(server.wait_received(1, LONG));
     server.set(Behaviour::Echo);
@@ -96,7 +116,7 @@ async fn a_request_without_an_answer_is_asked_again_and_then_given_up() {
         max_attempts: 3,
         ..Settings::default()
     };
-    let (handle, _incoming) = link(&server.url(), quick(), settings);
+    let (handle, _incoming) = link(&server.url(), quiet(), settings);
     reach(&handle, Phase::Connected).await;
     let began = handle.now();
     let failed = end(handle.request("a".into())).await.unwrap_err();
@@ -114,7 +134,7 @@ async fn a_request_without_an_answer_is_asked_again_and_then_given_up() {
     // All of it has an end too, connected or not.
     let proxy = Proxy::start(server.addr()).unwrap();
     proxy.set(Mode::Refuse);
-    let (handle, _incoming) = link(&proxy.url(), quick(), Settings::default());
+    let (handle, _incoming) = link(&proxy.url(), quiet(), Settings::default());
     let soon = RequestOptions::new().total(ms(50));
     let failed = end(handle.request_with("b".into(), soon))
         .await
@@ -129,7 +149,7 @@ async fn a_request_without_an_answer_is_asked_again_and_then_given_up() {
 async fn no_request_outlives_its_link() {
     let server = Server::start(Behaviour::Sink).unwrap();
     // By a disconnect; and a new start takes new ones.
-    let (handle, _incoming) = link(&server.url(), quick(), Settings::default());
+    let (handle, _incoming) = link(&server.url(), quiet(), Settings::default());
     let asked = handle.request("a".into());
     reach(&handle, Phase::Connected).await;
     handle.disconnect().await;
@@ -143,7 +163,7 @@ async fn no_request_outlives_its_link() {
     // By the last handle.
     let proxy = Proxy::start(server.addr()).unwrap();
     proxy.set(Mode::Refuse);
-    let (handle, _incoming) = link(&proxy.url(), quick(), Settings::default());
+    let (handle, _incoming) = link(&proxy.url(), quiet(), Settings::default());
     let asked = handle.request("d".into());
     drop(handle);
     assert_eq!(reason(asked).await, RequestFailure::Closed);
@@ -155,7 +175,7 @@ async fn no_request_outlives_its_link() {
     let forbidden = forbidden.unwrap();
     proxy.set_upstream(forbidden.addr());
     proxy.set(Mode::StallAccept);
-    let (handle, _incoming) = link(&proxy.url(), quick(), Settings::default());
+    let (handle, _incoming) = link(&proxy.url(), quiet(), Settings::default());
     let asked = handle.request("e".into());
     proxy.set(Mode::Pass);
     assert_eq!(reason(asked).await, RequestFailure::Closed);
@@ -169,7 +189,7 @@ async fn no_request_outlives_its_link() {
         .unwrap();
     let (handle, _incoming) = {
         let _inside = runtime.enter();
-        link(&proxy.url(), quick(), Settings::default())
+        link(&proxy.url(), quiet(), Settings::default())
     };
     let asked = handle.request("f".into());
     runtime.shutdown_background();
@@ -181,12 +201,7 @@ async fn no_request_outlives_its_link() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_drops_no_message_for_room_and_waits_for_it() {
     let server = Server::start(Behaviour::Echo).unwrap();
-    // Nothing else wakes the link.
-    let quiet = Pulse {
-        interval: None,
-        ..Pulse::default()
-    };
-    let config = quick().heartbeat(quiet).outbox(Limits {
+    let config = quiet().outbox(Limits {
         messages: 2,
         overflow: Overflow::DropOldest,
         ..Limits::default()
@@ -212,7 +227,7 @@ async fn a_request_drops_no_message_for_room_and_waits_for_it() {
     let stats = tokio::time::timeout(ms(100), &mut reply).await;
     assert!(stats.is_err(), "{:?}", handle.stats());
     tokio::time::timeout(LONG, fates.recv()).await.unwrap();
-    let answer = tokio::time::timeout(LONG, reply).await.unwrap();
+    let answer = tokio::time::timeout(SOON, reply).await.unwrap();
     assert_eq!(answer.unwrap(), "1:e".into());
     assert_eq!((handle.stats().dropped, handle.stats().unknown), (0, 0));
 }
@@ -220,7 +235,7 @@ async fn a_request_drops_no_message_for_room_and_waits_for_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_makes_no_room_by_dropping_what_is_queued() {
     let server = Server::start(Behaviour::Echo).unwrap();
-    let config = quick().outbox(Limits {
+    let config = quiet().outbox(Limits {
         messages: 2,
         overflow: Overflow::DropOldest,
         // Messages stay in the queue for a while, connected or not.
@@ -252,7 +267,7 @@ async fn a_request_whose_future_is_dropped_is_asked_no_more() {
         requests: 1,
         ..Settings::default()
     };
-    let (handle, _incoming) = link(&server.url(), quick(), one);
+    let (handle, _incoming) = link(&server.url(), quiet(), one);
     let cancelled = handle.request("a".into());
     let full = reason(handle.request("b".into())).await;
     assert_eq!(full, RequestFailure::Refused(RefusedRequestReason::Full));
@@ -270,13 +285,13 @@ async fn a_request_whose_future_is_dropped_is_asked_no_more() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_can_not_be_asked_is_told_at_once() {
     let server = Server::start(Behaviour::SendFirst(vec![Frame::Text("7:x".into())])).unwrap();
-    let (handle, mut incoming) = super::link(&server.url(), quick());
+    let (handle, mut incoming) = super::link(&server.url(), quiet());
     let failed = end(handle.request("a".into())).await.unwrap_err();
     assert_eq!(failed.reason, RequestFailure::NoCorrelation);
     assert_eq!(failed.message, "a".into());
     // Without requests every message is the application's.
     assert_eq!(next(&mut incoming).await.as_text(), Some("7:x"));
-    let config = quick().outbox(Limits {
+    let config = quiet().outbox(Limits {
         bytes: 10,
         ..Limits::default()
     });
@@ -292,7 +307,7 @@ async fn a_resumed_session_replays_a_request_and_a_fresh_one_asks_it_again() {
 
     let server = SessionServer::start().unwrap();
     let proxy = Proxy::start(server.addr()).unwrap();
-    let config = quick().session(Some(Session::default()));
+    let config = quiet().session(Some(Session::default()));
     let (handle, _incoming) = websocket(proxy.url())
         .unwrap()
         .config(config.build().unwrap())

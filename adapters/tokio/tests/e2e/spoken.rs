@@ -328,9 +328,11 @@ async fn a_declined_intent_is_written_again_in_its_own_time() {
     let detail = Detail::new("later");
     peer.say(Frame::Decline { number, detail }).await;
     assert_eq!(peer.data().await, ["#3:a"]);
-    // Nothing else wakes the link for this one.
+    // Nothing else wakes the link for this one, until the connection is stable after 10 s.
+    let began = handle.now();
     handle.declare("c".into()).unwrap();
     assert_eq!(peer.data().await, ["#4:c"]);
+    assert!(handle.now().since(began) < ms(6_000));
     assert_eq!((handle.stats().connected, handle.stats().stale), (1, 0));
 }
 
