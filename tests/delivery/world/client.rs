@@ -36,6 +36,8 @@ pub struct Client {
     pub pipe: Option<usize>,
     pub greeted: Option<usize>,
     pub committed: Option<MessageId>,
+    /// The last message among what was.
+    pub written: Option<MessageId>,
     /// Hellos that asked for the session and were not answered.
     pub unanswered: u32,
     pub offering: bool,
@@ -59,6 +61,7 @@ impl Client {
             pipe: None,
             greeted: None,
             committed: None,
+            written: None,
             flushed: None,
             unanswered: 0,
             offering: false,
@@ -212,6 +215,7 @@ impl World {
     fn client_lost(&mut self) {
         self.writers[self.client.writer].lost();
         self.client.committed = None;
+        self.client.written = None;
         self.client.flushed = None;
         self.client.owes = None;
         if core::mem::take(&mut self.client.offering) {
@@ -257,6 +261,9 @@ impl World {
             let done = self.client.link.commit(self.now, epoch, id);
             law(6, done, || format!("{id} was offered and not committed"))?;
             self.client.committed = Some(id);
+            if id.intent().is_none() {
+                self.client.written = Some(id);
+            }
             self.client.room -= 1;
         }
         self.client_fates()

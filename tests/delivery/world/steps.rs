@@ -333,9 +333,8 @@ impl World {
         };
         match self.client.committed {
             Some(last) if all => {
-                if last.intent().is_none() {
-                    self.client.flushed = Some(last);
-                }
+                // What was written before an intent is flushed with it.
+                self.client.flushed = self.client.written;
                 self.client_event(Event::Flushed(epoch, last))
             }
             _ => self.client_event(Event::Progress(epoch, 1)),
