@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
 use crate::engine::{Engine, Greeter, Room, Speaker, TokioLink};
-use crate::handle::{self, Asking, Handle, Incoming};
+use crate::handle::{self, Asking, Handle, Incoming, Opened, Wishes};
 use crate::reconnecting::{Options, Reconnecting};
 
 /// Builds a link out of what makes connections and what speaks on them.
@@ -30,6 +30,8 @@ pub struct Builder<C, D: Codec> {
     start: bool,
     drain_within: Duration,
     keep_fates: bool,
+    #[cfg(feature = "store")]
+    store: Option<handle::Durable<D::Message>>,
 }
 
 impl<C, D> Builder<C, D>
@@ -55,6 +57,8 @@ where
             start: true,
             drain_within: Duration::from_secs(5),
             keep_fates: false,
+            #[cfg(feature = "store")]
+            store: None,
         }
     }
 
@@ -136,7 +140,9 @@ where
         self
     }
 
-    /// Keeps fates for [`Reconnecting::take_fate`]. A message keeps its slot until its fate is
+    /// Keeps fates for [`Reconnecting::take_fate`], or for the first
+    /// [`Handle::fates`](crate::Handle::fates), also those that are decided before that is called:
+    /// of messages that a store gave back, for one. A message keeps its slot until its fate is
     /// taken.
     pub fn keep_fates(mut self) -> Self {
         self.keep_fates = true;
@@ -150,10 +156,14 @@ where
     /// Outside of a tokio runtime with time, if the operating system has no randomness for a
     /// seed, and if the configuration has a session and no [`protocol`](Self::protocol) is given.
     pub fn spawn(mut self) -> (Handle<D::Message>, Incoming<D::Message>) {
-        let (inbox, start) = (self.inbox, self.start);
+        let wishes = Wishes {
+            inbox: self.inbox,
+            start: self.start,
+            keep_fates: self.keep_fates,
+        };
         let asking = self.asking.take();
-        let (engine, link, clock) = self.assemble();
-        handle::spawn(engine, link, clock, inbox, asking, start)
+        let (engine, link, clock, kept) = self.assemble();
+        handle::spawn(engine, link, clock, kept, asking, wishes)
     }
 
     /// The link as a stream and sink, started, driven by being polled.
@@ -161,8 +171,8 @@ where
     /// # Panics
     ///
     /// If the operating system has no randomness for a seed, and if the configuration has a
-    /// session and no [`protocol`](Self::protocol) is given. Polling it panics outside of a tokio
-    /// runtime with time.
+    /// session and no [`protocol`](Self::protocol) is given; also if it was given a store, which
+    /// only a [`Handle`] has. Polling it panics outside of a tokio runtime with time.
     pub fn into_stream(self) -> Reconnecting<C, D> {
         let inbox = self.inbox;
         let options = Options {
@@ -170,11 +180,15 @@ where
             drain_within: self.drain_within,
             keep_fates: self.keep_fates,
         };
-        let (engine, link, clock) = self.assemble();
+        let (engine, link, clock, kept) = self.assemble();
+        assert!(
+            kept.is_none(),
+            "a store needs a handle: use `Builder::spawn`"
+        );
         Reconnecting::new(engine, link, clock, inbox, options)
     }
 
-    fn assemble(self) -> (Engine<C, D>, TokioLink<D::Message>, Clock) {
+    fn assemble(self) -> Assembled<C, D> {
         let rng = Seeded::new(self.seed.unwrap_or_else(random_seed), self.stream);
         // Nothing would ever be acknowledged: the queue would fill up and stand still.
         assert!(
@@ -194,7 +208,71 @@ where
             self.protocol,
             clock,
         );
-        (engine, Link::new(config, rng), clock)
+        #[cfg(feature = "store")]
+        if let Some(store) = self.store {
+            let (link, kept) = store.revive(config, rng, clock.now());
+            return (engine, link, clock, Some(kept));
+        }
+        (engine, Link::new(config, rng), clock, None)
+    }
+}
+
+type Assembled<C, D> = (
+    Engine<C, D>,
+    TokioLink<<D as Codec>::Message>,
+    Clock,
+    Option<Opened<<D as Codec>::Message>>,
+);
+
+/// With the feature `store`.
+#[cfg(feature = "store")]
+impl<C, D> Builder<C, D>
+where
+    C: Connector<D::Transport>,
+    D: Codec,
+    D::Message: redial_store::Stored,
+{
+    /// Keeps messages, intents and the session in a log at this path, and goes on with what is in
+    /// it: what was accepted and has no fate yet is sent, whatever became of the process that
+    /// accepted it. For a [`Handle`] only.
+    ///
+    /// A message is written to the peer once it is stored; [`Handle::stored`] tells when that is.
+    /// It is refused with [`NotStored`](redial::outbox::RefusedReason::NotStored) where the store
+    /// has no room. Volatile messages are not stored.
+    ///
+    /// If the disk fails, nothing more is written that is not stored: the link disconnects, what
+    /// is queued is handed back as `Returned`, and [`Handle::last_error`] says why. The link can't
+    /// be started again then; build a new one.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`](redial_store::OpenError): among others, another process has the log open.
+    pub fn store(
+        mut self,
+        path: impl AsRef<std::path::Path>,
+        options: &redial_store::Options,
+    ) -> Result<Self, redial_store::OpenError> {
+        self.store = Some(handle::Durable::open(path.as_ref(), options)?);
+        Ok(self)
+    }
+
+    /// The same on a disk of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`](redial_store::OpenError).
+    pub fn store_on(
+        mut self,
+        disk: impl redial_store::Disk + Send + 'static,
+        options: &redial_store::Options,
+    ) -> Result<Self, redial_store::OpenError> {
+        self.store = Some(handle::Durable::over(disk, options)?);
+        Ok(self)
+    }
+
+    /// What was found in the log; `None` without a store.
+    pub fn recovery(&self) -> Option<&redial_store::Report> {
+        self.store.as_ref().map(handle::Durable::report)
     }
 }
 

@@ -55,6 +55,8 @@ pub use self::builder::Builder;
 pub use self::codec::{Codec, Decoded, TooBig};
 pub use self::connector::{Attempt, Connector, Failure, cause_of_io};
 pub use self::error::Error;
+#[cfg(feature = "store")]
+pub use self::handle::NotStored;
 pub use self::handle::{Fates, Handle, Incoming, Reply};
 #[cfg(any(feature = "tungstenite", feature = "tcp"))]
 pub use self::net::Wire;
@@ -70,6 +72,8 @@ pub use redial_adapter::{
     Correlate, Greeting, Handshake, Heard, Opening, Protocol, Received, RequestFailed,
     RequestFailure,
 };
+#[cfg(feature = "store")]
+pub use redial_store as store;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

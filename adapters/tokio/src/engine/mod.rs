@@ -205,6 +205,11 @@ where
 
     /// Takes and does what the link wants already.
     fn take<S: Seat<D::Message>>(&mut self, seat: &mut S) {
+        if let Some((epoch, sequence, intents)) = seat.released() {
+            if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
+                line.ack = Some((sequence, intents));
+            }
+        }
         let actions = &mut self.actions;
         seat.with(|link| {
             while let Some(action) = link.poll_action() {
@@ -302,8 +307,10 @@ where
                 intents,
             } => {
                 if let Some(line) = self.line.as_mut().filter(|line| line.epoch == epoch) {
-                    // A later one says all that an earlier one would have.
-                    line.ack = Some((sequence, intents));
+                    if seat.may_acknowledge(epoch, sequence, intents) {
+                        // A later one says all that an earlier one would have.
+                        line.ack = Some((sequence, intents));
+                    }
                 }
             }
             Action::SendPing { epoch, nonce } => {

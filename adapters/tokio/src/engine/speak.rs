@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Sink;
-use redial::{Instant, MessageId, Payload};
+use redial::{Instant, IntentId, MessageId, Payload};
 
 use super::line::Line;
 use super::talk::{Speaker, Talk};
@@ -28,6 +28,7 @@ where
 {
     let protocol = &mut talk.protocol;
     while line.wanted {
+        let mut numbered = None;
         let step = seat.with(|link| {
             let batch = link.config().outbox().batch;
             let most = batch.map_or(1, |batch| usize::from(batch.messages).max(1));
@@ -37,7 +38,7 @@ where
                     Poll::Ready(Err(error)) => return Step::Broken(error),
                     Poll::Ready(Ok(())) => {}
                 }
-                let Some((id, message)) = next(protocol, line, now, link) else {
+                let Some((id, intent, message)) = next(protocol, line, now, link) else {
                     line.wanted = false;
                     return Step::Done;
                 };
@@ -51,9 +52,17 @@ where
                 if let Err(error) = written {
                     return Step::Broken(error);
                 }
+                if let Some(intent) = intent.filter(|_| line.committed == Some(id)) {
+                    numbered = Some(intent);
+                    // Its number is told before anything else is written.
+                    return Step::Done;
+                }
             }
             Step::Done
         });
+        if let Some((intent, number)) = numbered {
+            seat.numbered(intent, number);
+        }
         match step {
             Step::Done => {}
             other => return other,
@@ -62,16 +71,21 @@ where
     Step::Done
 }
 
+/// An intent, and the number with which it is written.
+type Numbered = (IntentId, u64);
+
 /// The next message in the protocol's words, unless it was made already.
 fn next<T, M: Payload + 'static>(
     protocol: &mut Speaker<M>,
     line: &mut Line<T, M>,
     now: Instant,
     core: &mut TokioLink<M>,
-) -> Option<(MessageId, M)> {
+) -> Option<(MessageId, Option<Numbered>, M)> {
     let next = core.peek(now, line.epoch)?;
+    let intent = next.id.intent().zip(next.intent);
     let made = line.aside.take().filter(|(id, _)| *id == next.id);
-    Some(made.unwrap_or_else(|| (next.id, protocol.send(&next))))
+    let message = made.map_or_else(|| protocol.send(&next), |(_, message)| message);
+    Some((next.id, intent, message))
 }
 
 /// Whether a message may share one of the transport's. An intent goes alone: it can't be taken
@@ -114,7 +128,7 @@ fn send_batch<D: Codec>(
     // The next one is only seen behind the one before it.
     core.commit(now, line.epoch, first);
     while group.len() < most {
-        let Some((id, message)) = next(protocol, line, now, core) else {
+        let Some((id, _, message)) = next(protocol, line, now, core) else {
             break;
         };
         if !joins(protocol, id, &message) {

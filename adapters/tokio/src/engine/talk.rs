@@ -1,10 +1,11 @@
 //! The protocol that the two ends speak: what comes in is translated to words, and the words are
 //! told to the link in their order, many under one lock.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 
 use redial::cause::ProtocolError;
-use redial::{Cause, Event, Frame, Header, Hello, Inbound, Instant, Payload, Resumption};
+use redial::{Cause, Epoch, Event, Frame, Header, Hello, Inbound, Instant, Payload, Resumption};
 use redial_adapter::{Failure, Greeting, Heard, Protocol};
 
 use super::greet::Over;
@@ -26,7 +27,7 @@ const SAYS: usize = 64;
 pub(super) struct Talk<M> {
     pub(super) protocol: Speaker<M>,
     heard: Vec<Heard<M>>,
-    words: Vec<Word<M>>,
+    words: VecDeque<Word<M>>,
 }
 
 /// What the link is to be told.
@@ -40,7 +41,7 @@ impl<M: Payload + 'static> Talk<M> {
         Self {
             protocol,
             heard: Vec::new(),
-            words: Vec::new(),
+            words: VecDeque::new(),
         }
     }
 
@@ -54,17 +55,17 @@ impl<M: Payload + 'static> Talk<M> {
         let message = match decoded {
             // Once the user wants to close, nobody is asked any more how to begin.
             Decoded::Data(_) if line.stage == Stage::Talking && line.closing != Closing::No => {
-                self.words.push(Word::Frame(Frame::Part));
+                self.words.push_back(Word::Frame(Frame::Part));
                 return Ok(());
             }
             Decoded::Data(message) => message,
             Decoded::Ping => {
                 line.pinged.0 = true;
-                self.words.push(Word::Frame(Frame::Ping));
+                self.words.push_back(Word::Frame(Frame::Ping));
                 return Ok(());
             }
             Decoded::Pong(nonce) => {
-                self.words.push(Word::Frame(Frame::Pong(nonce)));
+                self.words.push_back(Word::Frame(Frame::Pong(nonce)));
                 return Ok(());
             }
             Decoded::Close(closure) => return Err(closure),
@@ -74,7 +75,7 @@ impl<M: Payload + 'static> Talk<M> {
         let is_frame =
             |heard: &Heard<M>| matches!(heard, Heard::Message(..) | Heard::Ping | Heard::Pong(_));
         if !self.heard.iter().any(is_frame) {
-            self.words.push(Word::Frame(Frame::Part));
+            self.words.push_back(Word::Frame(Frame::Part));
         }
         let mut data = false;
         for heard in self.heard.drain(..) {
@@ -82,25 +83,25 @@ impl<M: Payload + 'static> Talk<M> {
                 Heard::Message(_, ref message) => {
                     if !data {
                         data = true;
-                        self.words.push(Word::Frame(Frame::Data));
+                        self.words.push_back(Word::Frame(Frame::Data));
                     }
                     space.take(message);
-                    self.words.push(Word::Heard(heard));
+                    self.words.push_back(Word::Heard(heard));
                 }
                 Heard::Ping => {
                     line.pinged.1 = true;
-                    self.words.push(Word::Frame(Frame::Ping));
+                    self.words.push_back(Word::Frame(Frame::Ping));
                 }
-                Heard::Pong(nonce) => self.words.push(Word::Frame(Frame::Pong(nonce))),
+                Heard::Pong(nonce) => self.words.push_back(Word::Frame(Frame::Pong(nonce))),
                 Heard::Say(message) => line.says.push_back(message),
-                other => self.words.push(Word::Heard(other)),
+                other => self.words.push_back(Word::Heard(other)),
             }
         }
         Ok(())
     }
 
     fn is_refused(&self) -> bool {
-        matches!(self.words.last(), Some(Word::Heard(Heard::Refused(_))))
+        matches!(self.words.back(), Some(Word::Heard(Heard::Refused(_))))
     }
 }
 
@@ -129,21 +130,16 @@ where
         if !due(line) {
             return true;
         }
-        line.stage = Stage::Talking;
-        let epoch = line.epoch;
-        let hello = seat.with(|link| match link.config().session() {
-            Some(_) => link.hello(epoch),
-            None => Some(Hello {
-                session: None,
-                last_seen: 0,
-                first: 1,
-                connection: 1,
-            }),
-        });
-        // Without one the link wants this connection no more.
-        let Some(hello) = hello else {
+        let Some((hello, mark)) = line.hello.or_else(|| greeting(line.epoch, seat)) else {
+            // The link wants this connection no more.
+            line.stage = Stage::Talking;
             return true;
         };
+        line.hello = Some((hello, mark));
+        if !seat.is_past(mark) {
+            return false;
+        }
+        line.stage = Stage::Talking;
         let refused = match talk.protocol.begin(line.opening, hello) {
             Greeting::More(said) => {
                 line.says.extend(said);
@@ -151,7 +147,7 @@ where
             }
             Greeting::Ready(said) => {
                 line.says.extend(said);
-                talk.words.push(Word::Heard(Heard::Ready));
+                talk.words.push_back(Word::Heard(Heard::Ready));
                 self.tell(now, seat, intake, room)
             }
             Greeting::Refused(failure) => Some(failure),
@@ -242,39 +238,64 @@ where
             return None;
         }
         let actions = &mut self.actions;
-        let failure = seat.with(|link| {
-            let mut failure = None;
-            for word in talk.words.drain(..) {
-                match word {
-                    Word::Heard(Heard::Message(header, message)) => {
-                        if place(now, link, line, header, message.size(), intake) {
-                            room.take(&message);
-                            intake.messages.push_back(message);
+        let mut failure = None;
+        while !talk.words.is_empty() {
+            seat.with(|link| {
+                while let Some(word) = talk.words.pop_front() {
+                    let mut settles = false;
+                    match word {
+                        Word::Heard(Heard::Message(header, message)) => {
+                            if place(now, link, line, header, message.size(), intake) {
+                                room.take(&message);
+                                intake.messages.push_back(message);
+                            }
+                            // The link asks for nothing here but an acknowledgement, and one will
+                            // do for all of them.
+                            continue;
                         }
-                        // The link asks for nothing here but an acknowledgement, and one will do
-                        // for all of them.
-                        continue;
+                        Word::Frame(frame) => link.handle(now, Event::Frame(line.epoch, frame)),
+                        Word::Heard(word) => {
+                            settles = matches!(word, Heard::Welcome(_) | Heard::Ready);
+                            failure = apply(now, link, line, word, intake);
+                        }
                     }
-                    Word::Frame(frame) => link.handle(now, Event::Frame(line.epoch, frame)),
-                    Word::Heard(word) => {
-                        failure = apply(now, link, line, word, intake);
+                    while let Some(action) = link.poll_action() {
+                        actions.push_back(action);
+                    }
+                    if failure.is_some() {
+                        talk.words.clear();
+                    }
+                    if settles {
+                        // A store sees a session begin before anything is received in it.
+                        return;
                     }
                 }
                 while let Some(action) = link.poll_action() {
                     actions.push_back(action);
                 }
-                if failure.is_some() {
-                    break;
-                }
-            }
-            while let Some(action) = link.poll_action() {
-                actions.push_back(action);
-            }
-            failure
-        });
+            });
+        }
         self.act(seat);
         failure
     }
+}
+
+/// What the protocol is to begin with, and the mark of the store before which it may not be said.
+fn greeting<M, S: Seat<M>>(epoch: Epoch, seat: &mut S) -> Option<(Hello, u64)>
+where
+    M: Payload + 'static,
+{
+    let mut hello = seat.with(|link| match link.config().session() {
+        Some(_) => link.hello(epoch),
+        None => Some(Hello {
+            session: None,
+            last_seen: 0,
+            first: 1,
+            connection: 1,
+        }),
+    })?;
+    let mark = seat.hold(&mut hello);
+    Some((hello, mark))
 }
 
 /// Judges a message by its place. True if it is for the application.

@@ -11,7 +11,8 @@ use redial::requests::{
 use redial::{Delivery, Epoch, Instant, Payload, Phase, SendOptions};
 use redial_adapter::{Correlate, Received, RequestFailed, RequestFailure};
 
-use super::shared::{Inner, Shared, has_room};
+use super::books::Books;
+use super::shared::{Inner, Shared, has_room, send};
 use crate::engine::{Intake, TokioLink};
 
 /// What a builder was given for requests.
@@ -128,11 +129,12 @@ impl<M: Payload + 'static> Desk<M> {
         &mut self,
         now: Instant,
         link: &mut TokioLink<M>,
+        books: Option<&mut Books<M>>,
         room: impl Fn(&TokioLink<M>, usize) -> bool,
     ) {
         self.follow(now, link);
         self.requests.handle(now, Event::Tick);
-        self.send(now, link, room);
+        self.send(now, link, books, room);
         self.settle();
     }
 
@@ -210,6 +212,7 @@ impl<M: Payload + 'static> Desk<M> {
         &mut self,
         now: Instant,
         link: &mut TokioLink<M>,
+        mut books: Option<&mut Books<M>>,
         room: impl Fn(&TokioLink<M>, usize) -> bool,
     ) {
         let options = match link.config().session() {
@@ -226,7 +229,7 @@ impl<M: Payload + 'static> Desk<M> {
                 self.blocked = true;
                 return;
             }
-            match link.send(now, message, options) {
+            match send(link, books.as_deref_mut(), now, message, options) {
                 Ok(_) => {
                     self.requests.sent(now, id);
                 }
@@ -308,8 +311,11 @@ impl<M: Payload + 'static> Shared<M> {
         let mut inner = self.lock();
         let mut desk = inner.desk.take()?;
         desk.sort(now, read, sorted);
-        let Inner { link, fates, .. } = &mut *inner;
-        desk.serve(now, link, |link, size| has_room(link, fates.len(), size));
+        let Inner {
+            link, fates, books, ..
+        } = &mut *inner;
+        let room = |link: &TokioLink<M>, size| has_room(link, fates.len(), size);
+        desk.serve(now, link, books.as_deref_mut(), room);
         let due = desk.arm();
         inner.desk = Some(desk);
         due

@@ -15,7 +15,11 @@ pub struct Fates<M: Payload + 'static> {
 
 impl<M: Payload + 'static> Fates<M> {
     pub(super) fn new(shared: Arc<Shared<M>>) -> Self {
-        shared.lock().listeners += 1;
+        let mut inner = shared.lock();
+        if !std::mem::take(&mut inner.expects_listener) {
+            inner.listeners += 1;
+        }
+        drop(inner);
         Self { shared }
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -17,12 +18,18 @@ use crate::engine::{Intake, Notices, Room};
 pub(super) struct Inbox<M> {
     inner: Mutex<Inner<M>>,
     limit: Room,
+    /// Where there is a store: how many messages the application is done with, and how many it
+    /// has to be done with for the store to be told.
+    done: AtomicU64,
+    awaited: AtomicU64,
 }
 
 struct Inner<M> {
     queue: VecDeque<M>,
     notices: Notices,
     bytes: usize,
+    /// Messages that were ever in the queue.
+    delivered: u64,
     /// The application, waiting for a message.
     receiver: Option<Waker>,
     /// The task, waiting for room.
@@ -42,6 +49,7 @@ impl<M: Payload + 'static> Inbox<M> {
                 queue: VecDeque::new(),
                 notices: Notices::new(),
                 bytes: 0,
+                delivered: 0,
                 receiver: None,
                 reader: None,
                 ended: false,
@@ -49,6 +57,8 @@ impl<M: Payload + 'static> Inbox<M> {
                 deaf: false,
             }),
             limit,
+            done: AtomicU64::new(0),
+            awaited: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -70,10 +80,15 @@ impl<M: Payload + 'static> Inbox<M> {
         let mut inner = self.lock();
         if inner.deaf {
             drop(inner);
+            if !read.messages.is_empty() {
+                self.done.store(u64::MAX, Ordering::SeqCst);
+            }
             read.discard();
             return;
         }
         inner.bytes = inner.bytes.saturating_add(bytes);
+        let count = u64::try_from(read.messages.len()).unwrap_or(u64::MAX);
+        inner.delivered = inner.delivered.saturating_add(count);
         let inner_mut = &mut *inner;
         read.pass_on(&mut inner_mut.queue, &mut inner_mut.notices);
         let receiver = inner.receiver.take();
@@ -81,6 +96,25 @@ impl<M: Payload + 'static> Inbox<M> {
         if let Some(receiver) = receiver {
             receiver.wake();
         }
+    }
+
+    /// How many messages were ever handed over.
+    pub(super) fn delivered(&self) -> u64 {
+        self.lock().delivered
+    }
+
+    /// The application is done with so many messages. True if somebody waits for that.
+    pub(super) fn set_done(&self, count: u64) -> bool {
+        self.done.store(count, Ordering::SeqCst);
+        count >= self.awaited.load(Ordering::SeqCst)
+    }
+
+    /// Somebody waits for so many. How many the application is done with now: who looks then
+    /// misses none.
+    pub(super) fn set_awaited(&self, count: Option<u64>) -> u64 {
+        let count = count.unwrap_or(u64::MAX);
+        self.awaited.store(count, Ordering::SeqCst);
+        self.done.load(Ordering::SeqCst)
     }
 
     /// True if there is room; else the waker is called when there is.
@@ -127,11 +161,19 @@ impl<M: Payload + 'static> Inbox<M> {
 /// doesn't ping and calls nothing dead until the application reads on. When this is dropped,
 /// what comes in is read and thrown away.
 ///
+/// With a store, a message counts as received once the application comes back for the next, or
+/// asks whether there is one: only then is it written down, and acknowledged to the peer. What it
+/// had not come back from when the process died, comes again to the next one. A message that is
+/// thrown away is received; those that were here when this was dropped are, with the first that
+/// comes behind them.
+///
 /// As a stream it yields messages, as [`recv`](Self::recv) does.
 pub struct Incoming<M: Payload + 'static> {
     shared: Arc<Shared<M>>,
     /// Taken from the inbox, not yet by the application.
     batch: Intake<M>,
+    /// How many messages the application is known to be done with, where that matters.
+    done: u64,
 }
 
 impl<M: Payload + 'static> Incoming<M> {
@@ -139,6 +181,7 @@ impl<M: Payload + 'static> Incoming<M> {
         Self {
             shared,
             batch: Intake::new(),
+            done: 0,
         }
     }
 
@@ -163,6 +206,7 @@ impl<M: Payload + 'static> Incoming<M> {
 
     /// The next message if one is here already.
     pub fn try_recv(&mut self) -> Option<M> {
+        self.finish_last();
         if self.batch.messages.is_empty() {
             self.refill_now();
         }
@@ -171,6 +215,7 @@ impl<M: Payload + 'static> Incoming<M> {
 
     /// What comes next if it is here already, as [`recv_told`](Self::recv_told) gives it.
     pub fn try_recv_told(&mut self) -> Option<Received<M>> {
+        self.finish_last();
         if self.batch.is_empty() {
             self.refill_now();
         }
@@ -193,6 +238,7 @@ impl<M: Payload + 'static> Incoming<M> {
         cx: &mut Context<'_>,
         next: impl Fn(&mut Intake<M>) -> Option<T>,
     ) -> Poll<Option<T>> {
+        self.finish_last();
         if let Some(next) = next(&mut self.batch) {
             return Poll::Ready(Some(next));
         }
@@ -206,6 +252,15 @@ impl<M: Payload + 'static> Incoming<M> {
                 inner.receiver = Some(cx.waker().clone());
                 Poll::Pending
             }
+        }
+    }
+
+    /// The application is back: it is done with what it was given.
+    #[inline]
+    fn finish_last(&mut self) {
+        if self.shared.keeps && self.done != self.batch.handed {
+            self.done = self.batch.handed;
+            self.shared.done(self.done);
         }
     }
 

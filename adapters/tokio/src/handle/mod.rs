@@ -4,8 +4,14 @@
 //! - `task`: what is spawned;
 //! - `inbox`: messages on their way to the application;
 //! - `fates`: what became of sent messages;
-//! - `desk`, `reply`: requests, and their answers.
+//! - `desk`, `reply`: requests, and their answers;
+//! - `books`: what a store is given of the link, or `bookless` without the feature `store`.
 
+#[cfg(not(feature = "store"))]
+#[path = "bookless.rs"]
+mod books;
+#[cfg(feature = "store")]
+mod books;
 mod desk;
 mod fates;
 mod inbox;
@@ -23,19 +29,25 @@ use redial::{
 };
 use tokio::sync::watch;
 
+#[cfg(feature = "store")]
+pub use self::books::NotStored;
 pub use self::fates::Fates;
 pub use self::inbox::Incoming;
 pub use self::reply::Reply;
 
+#[cfg(feature = "store")]
+pub(crate) use self::books::Durable;
+pub(crate) use self::books::Opened;
 pub(crate) use self::desk::Asking;
-pub(crate) use self::task::spawn;
+pub(crate) use self::task::{Wishes, spawn};
 
 use self::shared::Shared;
 
 /// Sends on a link and commands it. Clones are handles of the same link.
 ///
 /// The link lives in a task of its own. When the last handle is dropped the link disconnects:
-/// what is open is closed in order, under the close deadline, and the task ends.
+/// what is open is closed in order, under the close deadline, and the task ends. What is queued
+/// then is lost, or stays in the store if there is one.
 pub struct Handle<M: Payload + Send + 'static> {
     owner: Arc<Owner<M>>,
 }
@@ -162,7 +174,7 @@ impl<M: Payload + Send + 'static> Handle<M> {
     /// Takes an intent back, with its message, if it stands: it is not written again. What the
     /// peer made of it is for a message of the application to undo.
     pub fn withdraw(&self, id: IntentId) -> Option<M> {
-        self.shared().lock().link.withdraw(id)
+        self.shared().lock().withdraw(id)
     }
 
     /// What becomes of sent messages, from now on.
@@ -255,7 +267,7 @@ impl<M: Payload + Send + 'static> Handle<M> {
         let mut back = Vec::new();
         let mut inner = shared.lock();
         let listened = inner.listeners > 0;
-        while let Some(mut fate) = inner.link.poll_fate() {
+        while let Some(mut fate) = inner.poll_fate(true) {
             if fate.outcome == Outcome::Returned {
                 back.extend(fate.payload.take());
             }

@@ -6,11 +6,12 @@ use std::task::Waker;
 
 use redial::outbox::RefusedReason;
 use redial::{
-    Action, Command, Event, Fate, Instant, IntentId, MessageId, Payload, Phase, Refused,
-    SendOptions, Status,
+    Action, Command, Epoch, Event, Fate, Hello, Instant, IntentId, MessageId, Payload, Phase,
+    Refused, SendOptions, Status,
 };
 use tokio::sync::{Notify, watch};
 
+use super::books::{Ack, Books};
 use super::desk::Desk;
 use super::inbox::Inbox;
 use crate::clock::Clock;
@@ -30,6 +31,8 @@ pub(super) struct Shared<M> {
     timeless: bool,
     /// There may be requests.
     pub(super) asks: bool,
+    /// There is a store.
+    pub(super) keeps: bool,
 }
 
 /// What is under the lock.
@@ -39,12 +42,16 @@ pub(super) struct Inner<M> {
     parked: Option<Parked>,
     /// Receivers of fates.
     pub(super) listeners: usize,
+    /// The first of them is counted, and yet to come.
+    pub(super) expects_listener: bool,
     /// Drains that wait for what they will hand back.
     pub(super) collectors: usize,
     /// Fates that a drain took from the link for the listeners.
     pub(super) fates: VecDeque<Fate<M>>,
     pub(super) detail: Option<String>,
     pub(super) desk: Option<Box<Desk<M>>>,
+    /// What the store is given, if there is one.
+    pub(super) books: Option<Box<Books<M>>>,
     /// There is no handle any more.
     abandoned: bool,
     /// There is no task any more.
@@ -78,20 +85,25 @@ impl<M: Payload + 'static> Shared<M> {
         clock: Clock,
         inbox: Inbox<M>,
         desk: Option<Desk<M>>,
+        books: Option<Books<M>>,
+        keep_fates: bool,
     ) -> Self {
         let limits = link.config().outbox();
         Self {
+            keeps: books.is_some(),
             timeless: is_timeless(limits),
             asks: desk.is_some(),
             watch: watch::Sender::new(link.status()),
             inner: Mutex::new(Inner {
                 link,
                 parked: None,
-                listeners: 0,
+                listeners: usize::from(keep_fates),
+                expects_listener: keep_fates,
                 collectors: 0,
                 fates: VecDeque::new(),
                 detail: None,
                 desk: desk.map(Box::new),
+                books: books.map(Box::new),
                 abandoned: false,
                 orphaned: false,
             }),
@@ -144,11 +156,34 @@ impl<M: Payload + 'static> Shared<M> {
                 payload: message,
             });
         }
-        let declared = inner.link.declare(now, message);
+        let declared = inner.declare(now, message);
         if declared.is_ok() {
-            inner.nudge();
+            inner.nudge(true);
         }
         declared
+    }
+
+    /// The application is done with so many messages.
+    pub(super) fn done(&self, count: u64) {
+        if self.inbox.set_done(count) {
+            if let Some(books) = &mut self.lock().books {
+                self.acknowledge(books);
+            }
+        }
+    }
+
+    /// All that was read was handed over.
+    pub(super) fn delivered(&self) {
+        let delivered = self.inbox.delivered();
+        if let Some(books) = &mut self.lock().books {
+            books.mark(delivered);
+            self.acknowledge(books);
+        }
+    }
+
+    /// Has written down what the application is done with.
+    fn acknowledge(&self, books: &mut Books<M>) {
+        while books.done(self.inbox.set_awaited(books.awaited())) {}
     }
 
     /// Tells the link what a user or the world around wants.
@@ -158,7 +193,13 @@ impl<M: Payload + 'static> Shared<M> {
         if inner.orphaned {
             return;
         }
+        let begins = matches!(event, Event::Command(Command::Start | Command::Reconnect));
+        if begins && inner.books.as_ref().is_some_and(|books| books.is_broken()) {
+            // Nothing could be said any more.
+            return;
+        }
         inner.link.handle(now, event);
+        inner.follow();
         self.tell(&inner);
         inner.wake();
         drop(inner);
@@ -171,6 +212,7 @@ impl<M: Payload + 'static> Shared<M> {
         let mut inner = self.lock();
         inner.abandoned = true;
         inner.link.handle(now, Event::Command(Command::Disconnect));
+        inner.follow();
         self.tell(&inner);
         inner.wake();
     }
@@ -187,6 +229,10 @@ impl<M: Payload + 'static> Shared<M> {
         }
         if let Some(desk) = &mut inner.desk {
             desk.close(now);
+        }
+        inner.follow();
+        if let Some(books) = &mut inner.books {
+            books.close();
         }
         self.tell(&inner);
         drop(inner);
@@ -206,7 +252,9 @@ impl<M: Payload + 'static> Shared<M> {
         if inner.abandoned && inner.link.phase().is_final() {
             return Rest::Over;
         }
-        if inner.is_due_before(until) || inner.desk.as_ref().is_some_and(|desk| desk.is_busy()) {
+        let stirred = inner.books.as_ref().is_some_and(|books| books.is_stirred());
+        let busy = inner.desk.as_ref().is_some_and(|desk| desk.is_busy());
+        if stirred || busy || inner.is_due_before(until) {
             return Rest::Sooner;
         }
         inner.parked = Some(Parked {
@@ -255,24 +303,84 @@ impl<M: Payload + 'static> Inner<M> {
             let payload = message;
             return Err(Refused { reason, payload });
         }
-        let sent = self.link.send(now, message, options);
+        let sent = send(
+            &mut self.link,
+            self.books.as_deref_mut(),
+            now,
+            message,
+            options,
+        );
         // What had to make room has its fate. While there is an outage nobody else looks.
         if self.listeners == 0 && self.collectors == 0 {
-            while self.link.poll_fate().is_some() {}
+            self.forget_fates();
         }
         if sent.is_ok() {
-            self.nudge();
+            // What has to be stored first is not written now.
+            self.nudge(self.books.is_none() || options == options.volatile());
         }
         sent
     }
 
+    fn declare(&mut self, now: Instant, message: M) -> Result<IntentId, Refused<M>> {
+        let Some(books) = &mut self.books else {
+            return self.link.declare(now, message);
+        };
+        if !books.admits(&message) {
+            let reason = RefusedReason::NotStored;
+            let payload = message;
+            return Err(Refused { reason, payload });
+        }
+        let declared = self.link.declare(now, message);
+        if let Ok(id) = declared {
+            books.declared(&self.link, id);
+        }
+        declared
+    }
+
+    pub(super) fn withdraw(&mut self, id: IntentId) -> Option<M> {
+        let message = self.link.withdraw(id)?;
+        if let Some(books) = &mut self.books {
+            books.withdrawn(id);
+        }
+        Some(message)
+    }
+
+    /// Lets the store see what happened to the link.
+    fn follow(&mut self) {
+        if let Some(books) = &mut self.books {
+            books.follow(&self.link);
+        }
+    }
+
+    /// The next fate, which somebody takes, or nobody.
+    ///
+    /// What the end of the link hands back and nobody takes is not settled in the store: it is for
+    /// the next process.
+    pub(super) fn poll_fate(&mut self, taken: bool) -> Option<Fate<M>> {
+        let fate = self.link.poll_fate()?;
+        if let Some(books) = &mut self.books {
+            let over = self.abandoned || self.orphaned;
+            if taken || !over || fate.payload.is_none() {
+                books.settled(fate.id);
+            }
+        }
+        Some(fate)
+    }
+
+    fn forget_fates(&mut self) {
+        while self.poll_fate(false).is_some() {}
+        if let Some(books) = &mut self.books {
+            books.settle();
+        }
+    }
+
     /// Wakes the parked task if there is something for it to write now.
-    fn nudge(&mut self) {
+    fn nudge(&mut self, flows: bool) {
         let Some(parked) = &self.parked else {
             return;
         };
         let sooner = self.is_due_before(parked.until);
-        let flows = parked.takes_messages && self.link.phase() == Phase::Connected;
+        let flows = flows && parked.takes_messages && self.link.phase() == Phase::Connected;
         if flows || sooner {
             self.wake();
         }
@@ -299,10 +407,7 @@ impl<M: Payload + 'static> Inner<M> {
     }
 
     fn is_open(&self) -> bool {
-        !matches!(
-            self.link.phase(),
-            Phase::Closed | Phase::Closing | Phase::Failed | Phase::Draining
-        )
+        takes_messages(self.link.phase())
     }
 
     fn has_room(&self, size: usize) -> bool {
@@ -316,7 +421,13 @@ impl<M: Payload + 'static> Inner<M> {
             self.wake();
         }
         match self.fates.pop_front() {
-            None if self.collectors == 0 => self.link.poll_fate(),
+            None if self.collectors == 0 => {
+                let fate = self.poll_fate(true);
+                if let Some(books) = &mut self.books {
+                    books.settle();
+                }
+                fate
+            }
             kept => kept,
         }
     }
@@ -325,13 +436,44 @@ impl<M: Payload + 'static> Inner<M> {
     pub(super) fn discard(&mut self) {
         self.fates = VecDeque::new();
         if self.collectors == 0 {
-            while self.link.poll_fate().is_some() {}
+            self.forget_fates();
         }
     }
 
     pub(super) const fn is_over(&self) -> bool {
         self.orphaned
     }
+}
+
+/// Gives a message to the link, and the store has it written down.
+pub(super) fn send<M: Payload + 'static>(
+    link: &mut TokioLink<M>,
+    books: Option<&mut Books<M>>,
+    now: Instant,
+    message: M,
+    options: SendOptions,
+) -> Result<MessageId, Refused<M>> {
+    let Some(books) = books else {
+        return link.send(now, message, options);
+    };
+    let keeps = takes_messages(link.phase()) && options != options.volatile();
+    if keeps && !books.admits(&message) {
+        let reason = RefusedReason::NotStored;
+        let payload = message;
+        return Err(Refused { reason, payload });
+    }
+    let sent = link.send(now, message, options);
+    if sent.is_ok() {
+        books.accepted(link, now, options);
+    }
+    sent
+}
+
+fn takes_messages(phase: Phase) -> bool {
+    !matches!(
+        phase,
+        Phase::Closed | Phase::Closing | Phase::Failed | Phase::Draining
+    )
 }
 
 /// Whether a message of this size fits without another being dropped; one that can never fit is
@@ -352,12 +494,13 @@ impl<M: Payload + 'static> Seat<M> for Arc<Shared<M>> {
         let mut inner = self.lock();
         inner.parked = None;
         let result = act(&mut inner.link);
+        inner.follow();
         if inner.link.outbox().fates_waiting() == 0 {
             return result;
         }
         let listened = inner.listeners > 0;
         if !listened && inner.collectors == 0 {
-            while inner.link.poll_fate().is_some() {}
+            inner.forget_fates();
         }
         drop(inner);
         if listened {
@@ -374,6 +517,52 @@ impl<M: Payload + 'static> Seat<M> for Arc<Shared<M>> {
 
     fn note(&mut self, detail: String) {
         self.lock().detail = Some(detail);
+    }
+
+    fn hold(&mut self, hello: &mut Hello) -> u64 {
+        let mut inner = self.lock();
+        inner.books.as_mut().map_or(0, |books| books.hold(hello))
+    }
+
+    fn is_past(&mut self, mark: u64) -> bool {
+        let inner = self.lock();
+        inner.books.as_ref().is_none_or(|books| books.is_past(mark))
+    }
+
+    fn may_write(&mut self) -> bool {
+        if !self.keeps {
+            return true;
+        }
+        let inner = self.lock();
+        inner.books.as_ref().is_none_or(|books| books.may_write())
+    }
+
+    fn may_acknowledge(&mut self, epoch: Epoch, sequence: u64, intents: u64) -> bool {
+        if !self.keeps {
+            return true;
+        }
+        if let Some(books) = &mut self.lock().books {
+            books.want(Ack {
+                epoch: Some(epoch),
+                sequence,
+                intents,
+            });
+        }
+        false
+    }
+
+    fn released(&mut self) -> Option<(Epoch, u64, u64)> {
+        if !self.keeps {
+            return None;
+        }
+        let ack = self.lock().books.as_mut()?.released()?;
+        Some((ack.epoch?, ack.sequence, ack.intents))
+    }
+
+    fn numbered(&mut self, intent: IntentId, number: u64) {
+        if let Some(books) = &mut self.lock().books {
+            books.numbered(intent, number);
+        }
     }
 }
 
@@ -397,7 +586,7 @@ mod tests {
         let mut link: TokioLink<Vec<u8>> = Link::new(Config::default(), rng);
         let clock = Clock::start();
         link.handle(clock.now(), Event::Command(Command::Start));
-        let shared = Shared::new(link, clock, Inbox::new(room), None);
+        let shared = Shared::new(link, clock, Inbox::new(room), None, None, false);
         let waker = Waker::noop();
         assert!(matches!(shared.park(waker, false, None), Rest::Action(_)));
         while let Rest::Action(_) = shared.park(waker, false, None) {}

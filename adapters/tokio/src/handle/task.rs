@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use redial::{Command, Event};
 
 use super::Handle;
+use super::books::Opened;
 use super::desk::{Asking, Desk};
 use super::inbox::{Inbox, Incoming};
 use super::shared::{Rest, Shared};
@@ -16,28 +17,44 @@ use crate::codec::Codec;
 use crate::connector::Connector;
 use crate::engine::{Engine, Intake, Room, Timer, TokioLink, Turn};
 
+/// What a builder was told of the handle.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wishes {
+    pub(crate) inbox: Room,
+    pub(crate) start: bool,
+    pub(crate) keep_fates: bool,
+}
+
 /// Spawns the task of a link.
 pub(crate) fn spawn<C, D>(
     engine: Engine<C, D>,
     mut link: TokioLink<D::Message>,
     clock: Clock,
-    room: Room,
+    kept: Option<Opened<D::Message>>,
     asking: Option<Asking<D::Message>>,
-    start: bool,
+    wishes: Wishes,
 ) -> (Handle<D::Message>, Incoming<D::Message>)
 where
     C: Connector<D::Transport>,
     D: Codec,
 {
-    if start {
+    if wishes.start {
         link.handle(clock.now(), Event::Command(Command::Start));
     }
-    let shared = Arc::new(Shared::new(
+    let desk = asking.map(Desk::new);
+    let (books, listen) = kept.map(Opened::split).unzip();
+    let shared = Shared::new(
         link,
         clock,
-        Inbox::new(room),
-        asking.map(Desk::new),
-    ));
+        Inbox::new(wishes.inbox),
+        desk,
+        books,
+        wishes.keep_fates,
+    );
+    let shared = Arc::new(shared);
+    if let Some(listen) = listen {
+        listen(&shared);
+    }
     let task = Task {
         engine,
         shared: Arc::clone(&shared),
@@ -90,6 +107,9 @@ where
                 }
             } else {
                 this.shared.inbox.deliver(&mut this.intake);
+            }
+            if this.shared.keeps {
+                this.shared.delivered();
             }
             if turn == Turn::Busy {
                 return Poll::Pending;
