@@ -23,6 +23,21 @@
 //! what is missing; [`Handle::declare`] keeps subscriptions standing; [`Fates`] tell what was
 //! acknowledged.
 //!
+//! # A store
+//!
+//! With the feature `store`, `Builder::store` keeps messages, intents and the session in a log on
+//! disk, and goes on with what is in it after any end of the process. A message that is accepted is
+//! in memory; `Handle::stored` tells when it is on disk, and only then is it written to the peer.
+//! With acknowledged delivery, and a peer that keeps its sessions, each message that was stored
+//! arrives once, whatever became of the processes that sent it.
+//!
+//! The other way it is at least once over a crash. A message counts as received when the
+//! application comes back for the next one; what it was at when the process died comes again. An
+//! application to which that matters keeps with its own data how far it has come.
+//!
+//! The store is a [`Handle`]'s. [`Reconnecting`] has none: it lives in the task that polls it, and
+//! nobody would poll it for the disk.
+//!
 //! # When the application doesn't read
 //!
 //! What comes in waits in a bounded inbox. When it is full the adapter stops reading, so that
@@ -31,7 +46,7 @@
 //!
 //! It can't see acknowledgements either: what this end has sent stays in its queue, within the
 //! queue's bounds, until the application reads. What is in the inbox is acknowledged all the
-//! same. So two ends that both don't read hold what they have and wait; nothing is lost, nothing
+//! same, unless there is a store, which waits for the application. So two ends that both don't read hold what they have and wait; nothing is lost, nothing
 //! grows, and when either reads, both go on. An application that waits for room in its queue
 //! before it reads on may wait for ever, as with any two ends that only write: read in one task
 //! and send in another.

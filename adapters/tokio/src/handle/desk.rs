@@ -200,7 +200,7 @@ impl<M: Payload + 'static> Desk<M> {
             Line::Closed => Event::Closed,
             Line::Up(_) => {
                 let sessions = link.stats().fresh;
-                let fresh = link.config().session().is_none() || sessions != self.fresh;
+                let fresh = !is_replayed(link) || sessions != self.fresh;
                 self.fresh = sessions;
                 Event::Up { fresh }
             }
@@ -215,10 +215,11 @@ impl<M: Payload + 'static> Desk<M> {
         mut books: Option<&mut Books<M>>,
         room: impl Fn(&TokioLink<M>, usize) -> bool,
     ) {
-        let options = match link.config().session() {
+        let options = if is_replayed(link) {
+            SendOptions::new().delivery(Delivery::Acknowledged)
+        } else {
             // The requests keep it over an outage; two copies would be one too many.
-            None => SendOptions::new().volatile(),
-            Some(_) => SendOptions::new().delivery(Delivery::Acknowledged),
+            SendOptions::new().volatile()
         };
         self.blocked = false;
         while let Some(asking) = self.requests.poll_send() {
@@ -270,6 +271,12 @@ impl<M: Payload + 'static> Desk<M> {
         }
         None
     }
+}
+
+/// Whether the session brings requests over an outage. One with a store would bring them over the
+/// end of the process too: the answer would find nobody, or another request of the same number.
+fn is_replayed<M: Payload>(link: &TokioLink<M>) -> bool {
+    link.config().session().is_some() && !link.config().outbox().durable
 }
 
 /// What handles and the task do at the desk.

@@ -145,7 +145,7 @@ impl<M: Payload + Send + 'static> Handle<M> {
     /// once, always under the same number.
     ///
     /// Only where the builder was given [`requests`](crate::Builder::requests). The answer does
-    /// not go to the [`Incoming`]. Requests go through the queue behind what is there, drop nothing
+    /// not go to the [`Incoming`]. A store keeps no requests. Requests go through the queue behind what is there, drop nothing
     /// for it, and have fates there as any message. Dropping the future cancels it.
     pub fn request(&self, message: M) -> Reply<M> {
         self.request_with(message, RequestOptions::new())

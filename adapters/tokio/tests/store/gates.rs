@@ -1,10 +1,12 @@
 //! What waits until something is stored, and what becomes of it when that never is.
 
 use redial::outbox::RefusedReason;
+use redial::requests::{self, Requests};
 use redial::session::SessionId;
 use redial::{Cause, MessageId, Outcome, SendOptions};
 use redial_faults::sessions::Client;
-use redial_tokio::NotStored;
+use redial_tokio::store::recover;
+use redial_tokio::{Correlate, NotStored};
 
 use super::disk::{Reined, Reins};
 use super::*;
@@ -254,7 +256,48 @@ async fn what_the_store_has_no_room_for_is_refused() {
     handle
         .try_send_with("v".repeat(300).into(), volatile)
         .unwrap();
+    assert_eq!(wait_got(&bench.server, 1).await.len(), 1);
     handle.try_send("1".into()).unwrap();
     let got = wait_got(&bench.server, 2).await;
     assert_eq!(got, ["v".repeat(300), "1".into()]);
+}
+
+/// Requests and answers begin with a number and a colon.
+struct Numbers;
+
+impl Correlate<Message> for Numbers {
+    fn mark(&mut self, id: u64, message: &Message) -> Message {
+        format!("{id}:{}", message.as_text().unwrap()).into()
+    }
+
+    fn of(&self, message: &Message) -> Option<u64> {
+        message.as_text()?.split_once(':')?.0.parse().ok()
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_are_not_for_the_next_process() {
+    let bench = Bench::new();
+    let (builder, _) = bench.builder();
+    let requests = Requests::new(requests::Settings::default()).unwrap();
+    let (handle, mut incoming) = builder.requests(Numbers, requests).spawn();
+    let asked = handle.request("a".into());
+    assert_eq!(wait_got(&bench.server, 1).await, ["1:a"]);
+    // Asked again, as nobody else would bring it there.
+    bench.server.drop_all();
+    assert_eq!(wait_got(&bench.server, 2).await, ["1:a", "1:a"]);
+    let id = handle.send("0".into()).await.unwrap();
+    soon("stored", handle.stored(id)).await.unwrap();
+    let killed = crash(&bench.path, "killed");
+
+    let session = bench.client().session;
+    bench.around(session, &mut incoming, "x").await;
+    let answer = SendOptions::new();
+    bench.server.send(session, "1:yes", answer).unwrap();
+    let answer = soon("an answer", asked).await.unwrap();
+    assert_eq!(answer, "1:yes".into());
+    let bytes = std::fs::read(killed).unwrap();
+    let found = recover::<Message>(&bytes, &Options::default()).unwrap();
+    let kept = found.carryover.messages.iter();
+    assert!(kept.map(|it| &it.payload).all(|it| it == &"0".into()));
 }

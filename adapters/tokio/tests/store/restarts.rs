@@ -119,6 +119,41 @@ fn the_end_of_a_runtime_is_survived() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_taken_and_never_acknowledged_does_not_come_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("log");
+    let options = Options::default();
+    let lazy = config().session(Some(Settings {
+        acks: Cadence {
+            delay: LONG,
+            ..Cadence::default()
+        },
+        ..Settings::default()
+    }));
+    let server = SessionServer::start().unwrap();
+    let proxy = Proxy::start(server.addr()).unwrap();
+    let (handle, mut incoming) = open(&proxy.url(), &lazy, &path, &options).await;
+    assert!(server.wait_open(1, LONG));
+    let session = server.clients()[0].session;
+    let send = |text: &str| server.send(session, text, SendOptions::new()).unwrap();
+    for text in ["a", "b"] {
+        send(text);
+        assert_eq!(next(&mut incoming).await, text);
+    }
+    assert_eq!(server.client(session).unwrap().fates.acked, 0);
+    proxy.set(Mode::Refuse);
+    proxy.reset_all();
+    until("an outage", || handle.status().phase != Phase::Connected).await;
+    assert!(incoming.try_recv().is_none());
+    soon("an end", handle.finish()).await.unwrap();
+
+    proxy.set(Mode::Pass);
+    let (_handle, mut incoming) = open(&proxy.url(), &lazy, &path, &options).await;
+    send("c");
+    assert_eq!(next(&mut incoming).await, "c");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn times_to_live_go_on_while_nobody_lives() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("log");

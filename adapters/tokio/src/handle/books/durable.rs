@@ -35,8 +35,13 @@ impl<M: Stored> Keeper<M> for Store<M> {
     }
 
     fn append(&self, record: &Record<'_, M>) -> Option<u64> {
-        let taken = Self::append(self, record);
-        taken.ok().map(redial_store::Ticket::number)
+        match Self::append(self, record) {
+            Ok(ticket) => Some(ticket.number()),
+            Err(refusal) => {
+                tracing::warn!(target: "redial", %refusal, "not written down");
+                None
+            }
+        }
     }
 
     fn close(&self) -> Result<(), Failure> {
@@ -222,5 +227,41 @@ impl<M: Payload + 'static> Books<M> {
         if spawned.is_err() {
             self.told.send_modify(|told| told.closed = true);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+
+    use redial::rng::Seed;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::engine::{Room, Seat};
+    use crate::handle::inbox::Inbox;
+    use crate::handle::shared::Rest;
+
+    #[test]
+    fn news_between_the_turn_and_parking_are_not_slept_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("log");
+        let durable = Durable::<Vec<u8>>::open(&path, &Options::default()).unwrap();
+        let rng = Seeded::new(Seed::from_number(1), 0);
+        let (link, opened) = durable.revive(Config::default(), rng, Instant::ORIGIN);
+        let (books, _) = opened.split();
+        let room = Room {
+            messages: 1,
+            bytes: 1,
+        };
+        let inbox = Inbox::new(room);
+        let shared = Shared::new(link, Clock::start(), inbox, None, Some(books), false);
+        let mut shared = Arc::new(shared);
+        let waker = Waker::noop();
+        assert!(matches!(shared.park(waker, false, None), Rest::Parked));
+        hear(&Arc::downgrade(&shared), Ok(Progress::default()));
+        assert!(matches!(shared.park(waker, false, None), Rest::Sooner));
+        assert!(shared.released().is_none());
+        assert!(matches!(shared.park(waker, false, None), Rest::Parked));
     }
 }
