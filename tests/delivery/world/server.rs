@@ -115,9 +115,10 @@ impl World {
                 }
                 // It speaks of the past, and nobody waits for an answer.
                 Err(Denied::Overtaken { .. }) if !gone => {
-                    return law(8, at < seat.newest, || {
+                    law(8, at < seat.newest, || {
                         format!("{hello:?} of {at} is the newest, and was turned away")
-                    });
+                    })?;
+                    return self.server_acts(id);
                 }
                 Err(denied) => {
                     law(8, gone && denied == Denied::Over, || {

@@ -383,7 +383,8 @@ mod tests {
             requests: Requests::default(),
             correlate: Box::new(Nothing),
         };
-        let shared = Shared::new(link, clock, Inbox::new(room), Some(Desk::new(asking)));
+        let desk = Some(Desk::new(asking));
+        let shared = Shared::new(link, clock, Inbox::new(room), desk, None, false);
         let (mut read, mut sorted) = (Intake::new(), Intake::new());
         assert_eq!(shared.serve(&mut read, &mut sorted), None);
         let flag = Arc::new(Flag::default());
