@@ -2,6 +2,7 @@
 //! of what was written is in `settle`, what makes room in `room`.
 
 use alloc::collections::VecDeque;
+use core::ops::Range;
 
 use super::entry::Entry;
 use super::limits::Limits;
@@ -163,6 +164,8 @@ impl<P> Outbox<P> {
             self.weed(limits, now);
         }
         let Some(next) = self.entries.get(self.cursor) else {
+            // What comes next begins a batch of its own.
+            self.batch = 0;
             return false;
         };
         // A message larger than the window goes alone.
@@ -295,23 +298,21 @@ impl<P> Outbox<P> {
 
     /// Drops every queued message that the peer can't have.
     pub fn clear(&mut self) {
-        while self.entries.len() > self.held {
-            self.drop_at(self.held, Outcome::Dropped(DropReason::Cleared));
-        }
+        let queued = self.held..self.entries.len();
+        self.end_some(queued, |_| Some(Outcome::Dropped(DropReason::Cleared)));
         self.first_expiry = Instant::NEVER;
     }
 
     /// Hands every message back that is not in flight. One that was sent before and is to be
     /// replayed has an unknown fate.
     pub fn return_queued(&mut self) {
-        while let Some(next) = self.entries.get(self.cursor) {
-            let outcome = if next.is_held() {
+        self.end_some(self.cursor..self.entries.len(), |entry| {
+            Some(if entry.is_held() {
                 Outcome::Unknown
             } else {
                 Outcome::Returned
-            };
-            self.hand_back(self.cursor, outcome);
-        }
+            })
+        });
         self.first_expiry = Instant::NEVER;
         self.resume_at = Instant::NEVER;
     }
@@ -456,24 +457,40 @@ impl<P> Outbox<P> {
         });
     }
 
-    /// Applies `judge` to every queued message, in one linear pass that keeps the order.
+    /// Applies `judge` to every queued message, and finds anew when the first of them expires.
     pub(super) fn sweep(&mut self, judge: impl Fn(&Entry<P>) -> Option<Outcome>) {
-        let held = self.held;
-        self.first_expiry = Instant::NEVER;
+        let mut first = Instant::NEVER;
+        self.end_some(self.held..self.entries.len(), |entry| {
+            let outcome = judge(entry);
+            if outcome.is_none() {
+                first = first.min(entry.expires);
+            }
+            outcome
+        });
+        self.first_expiry = first;
+    }
+
+    /// Ends those in `range` of which `judge` says so, in one linear pass that keeps the order.
+    pub(super) fn end_some(
+        &mut self,
+        range: Range<usize>,
+        mut judge: impl FnMut(&Entry<P>) -> Option<Outcome>,
+    ) {
+        if range.is_empty() {
+            return;
+        }
+        let mut kept = 0;
         for seen in 0..self.entries.len() {
             let Some(entry) = self.entries.pop_front() else {
                 break;
             };
-            let queued = seen >= held;
-            if let Some(outcome) = queued.then(|| judge(&entry)).flatten() {
-                self.live_bytes = self.live_bytes.saturating_sub(entry.size);
-                self.volatile = self.volatile.saturating_sub(usize::from(entry.volatile));
-                self.decide(entry.id, outcome, None);
+            let judged = range.contains(&seen).then(|| judge(&entry));
+            if let Some(outcome) = judged.flatten() {
+                self.leave(kept, &entry);
+                self.end(entry, outcome);
             } else {
-                if queued {
-                    self.first_expiry = self.first_expiry.min(entry.expires);
-                }
                 self.entries.push_back(entry);
+                kept += 1;
             }
         }
     }
@@ -486,6 +503,13 @@ impl<P> Outbox<P> {
         } else {
             self.entries.remove(index)?
         };
+        self.leave(index, &entry);
+        Some(entry)
+    }
+
+    /// Counts out a message that was taken out at this index.
+    #[inline]
+    fn leave(&mut self, index: usize, entry: &Entry<P>) {
         if index < self.held {
             self.held -= 1;
             self.held_bytes = self.held_bytes.wrapping_sub(entry.size);
@@ -500,7 +524,6 @@ impl<P> Outbox<P> {
         }
         self.live_bytes = self.live_bytes.wrapping_sub(entry.size);
         self.volatile = self.volatile.wrapping_sub(usize::from(entry.volatile));
-        Some(entry)
     }
 
     /// Ends the first message, which is in flight.
@@ -533,8 +556,17 @@ impl<P> Outbox<P> {
     /// Ends a message whose payload goes back to the user.
     pub(super) fn hand_back(&mut self, index: usize, outcome: Outcome) {
         if let Some(entry) = self.remove(index) {
+            self.end(entry, outcome);
+        }
+    }
+
+    /// Ends a message that was taken out; its payload goes back with the fates that say so.
+    fn end(&mut self, entry: Entry<P>, outcome: Outcome) {
+        if matches!(outcome, Outcome::Returned | Outcome::Unknown) {
             self.returned_bytes = self.returned_bytes.saturating_add(entry.size);
             self.decide(entry.id, outcome, Some(entry.payload));
+        } else {
+            self.decide(entry.id, outcome, None);
         }
     }
 

@@ -49,8 +49,10 @@ impl<P> Outbox<P> {
                     break;
                 }
                 self.settle_front(Outcome::Acked);
-            } else if self.is_next_acked(through) {
-                self.settle_front(Outcome::Written);
+            } else if let Some(ahead) = self.ahead_of_acked(through) {
+                for _ in 0..ahead {
+                    self.settle_front(Outcome::Written);
+                }
             } else {
                 break;
             }
@@ -75,13 +77,14 @@ impl<P> Outbox<P> {
         true
     }
 
-    /// Whether the first message in flight that is to be acknowledged is one of those up to
-    /// `through`.
-    fn is_next_acked(&self, through: u64) -> bool {
-        let mut in_flight = self.entries.iter().take(self.cursor);
+    /// How many messages in flight lie before the first that is to be acknowledged, if that is
+    /// one of those up to `through`.
+    fn ahead_of_acked(&self, through: u64) -> Option<usize> {
+        let mut in_flight = self.entries.iter().take(self.cursor).enumerate();
         in_flight
-            .find(|entry| entry.is_acknowledged())
-            .is_some_and(|entry| entry.sequence <= through)
+            .find(|(_, entry)| entry.is_acknowledged())
+            .filter(|(_, entry)| entry.sequence <= through)
+            .map(|(ahead, _)| ahead)
     }
 
     /// The transport knows that it did not write `from` and what came after: they are queued
@@ -110,29 +113,24 @@ impl<P> Outbox<P> {
         let Some(max_tries) = limits.max_tries else {
             return;
         };
-        let mut index = kept;
-        for _ in 0..back {
-            match self.entries.get(index) {
-                Some(entry) if entry.tries >= max_tries && !entry.is_held() => {
-                    self.drop_at(index, Outcome::Dropped(DropReason::Tries));
-                }
-                _ => index += 1,
-            }
-        }
+        self.end_some(kept..kept.saturating_add(back), |entry| {
+            let spent = entry.tries >= max_tries && !entry.is_held();
+            spent.then_some(Outcome::Dropped(DropReason::Tries))
+        });
     }
 
     /// The connection ended: at most once, what was in flight has an unknown fate; what is to be
     /// acknowledged stays, to be replayed. What was only meant for that connection expires.
     pub fn lose(&mut self) {
-        let mut index = 0;
-        while index < self.cursor {
-            match self.entries.get_mut(index) {
-                Some(entry) if entry.is_acknowledged() => {
-                    entry.sent = true;
-                    index += 1;
-                }
-                _ => self.hand_back(index, Outcome::Unknown),
-            }
+        let mut once = false;
+        for entry in self.entries.iter_mut().take(self.cursor) {
+            entry.sent = true;
+            once |= !entry.is_acknowledged();
+        }
+        if once {
+            self.end_some(0..self.cursor, |entry| {
+                (!entry.is_acknowledged()).then_some(Outcome::Unknown)
+            });
         }
         self.cursor = 0;
         self.flushed = 0;
