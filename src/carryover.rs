@@ -95,6 +95,11 @@ impl<P> Carryover<P> {
     ///
     /// The first rule that is broken, with the offending values.
     pub fn check(&self) -> Result<(), CarryoverError> {
+        let names = self.standing.iter().map(|intent| intent.id);
+        let counts = [self.accepted, self.sequences, self.epochs];
+        if let Some(count) = counts.into_iter().chain(names).find(|count| *count >= MOST) {
+            return Err(CarryoverError::Spent { count });
+        }
         let (mut id, mut sequence, mut written) = (0, 0, true);
         for message in &self.messages {
             let next = message.id.number();
@@ -164,7 +169,15 @@ pub enum CarryoverError {
         /// The last number that was given.
         last: u64,
     },
+    /// What is counted here has room to grow, and the highest bit is not its own.
+    Spent {
+        /// The offending count.
+        count: u64,
+    },
 }
+
+/// No link comes here, and a count from here on would repeat itself before long.
+const MOST: u64 = 1 << 63;
 
 impl fmt::Display for CarryoverError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -185,6 +198,7 @@ impl fmt::Display for CarryoverError {
                 f,
                 "intent {next} must lie above those before it, and its number {number} not above {last}"
             ),
+            Self::Spent { count } => write!(f, "the count {count} must lie below 2^63"),
         }
     }
 }

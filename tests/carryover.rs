@@ -300,6 +300,19 @@ fn what_breaks_a_rule_is_refused_with_all_that_was_in_it() {
         last: 5,
     };
     assert_eq!(intent.check(), Err(error));
+    let count = 1 << 63;
+    let spent = CarryoverError::Spent { count };
+    let mut messages = good.clone();
+    messages.accepted = count;
+    let mut sequences = good.clone();
+    sequences.sequences = count;
+    let mut epochs = good.clone();
+    epochs.epochs = count;
+    let mut intents = intent;
+    intents.standing[0].id = count;
+    for bad in [messages, sequences, epochs, intents] {
+        assert_eq!(bad.check(), Err(spent));
+    }
     let rejected = Link::revive(
         config(OnFresh::Report),
         rng(),

@@ -1,3 +1,4 @@
 //! The server's half of a session, alone.
 
+mod ended;
 mod restored;
