@@ -22,6 +22,7 @@ pub enum Header {
 /// What a message is, by its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[must_use = "a duplicate is to be dropped, and a gap to be told"]
 pub enum Inbound {
     /// It is the next one: give it to the application.
     Deliver,

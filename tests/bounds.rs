@@ -155,7 +155,7 @@ fn client_is_bounded() {
             let sequence = if turn % 50 == 0 { u64::MAX } else { turn };
             for place in [Header::Sequence(sequence), Header::Intent(sequence)] {
                 client.event(Event::Frame(epoch, Frame::Data));
-                client.link.receive(client.now, epoch, place, usize::MAX);
+                let _ = client.link.receive(client.now, epoch, place, usize::MAX);
             }
             for ack in lies(turn, last) {
                 client.event(Event::Acked(epoch, ack));
@@ -220,7 +220,7 @@ fn server_is_bounded() {
             }
             let sequence = if turn % 50 == 0 { u64::MAX } else { turn };
             for place in [Header::Sequence(sequence), Header::Intent(sequence)] {
-                session.receive(now, epoch, place, usize::MAX);
+                let _ = session.receive(now, epoch, place, usize::MAX);
             }
             while session.poll_action().is_some() {}
             hold(session.outbox(), start, "a session");

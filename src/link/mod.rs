@@ -250,8 +250,18 @@ impl<P: Payload, R: Rng> Link<P, R> {
     /// queued again in their old place. Call it before the `Closed` of `epoch`.
     ///
     /// Only for what the peer cannot have got: at most once holds no further than this word.
+    ///
+    /// Where `from` is the writing of an intent it is the messages behind it that are queued
+    /// again. The intent is written again on the next connection, if the peer hasn't seen it.
     pub fn take_back(&mut self, epoch: Epoch, from: MessageId) {
         if self.state.is_up(epoch) {
+            let from = match from.intent() {
+                None => from,
+                Some(intent) => match self.intents.behind(intent) {
+                    Some(MessageId(before)) => MessageId(before.saturating_add(1)),
+                    None => return,
+                },
+            };
             self.outbox.take_back(self.config.outbox(), from);
             self.settle_drain();
             self.set_alarm();

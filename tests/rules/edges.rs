@@ -221,7 +221,7 @@ fn a_connection_that_is_closed_before_its_welcome_carries_nothing() {
     let (mut driver, epoch) = Driver::in_session(reporting());
     driver.send("sent", acked());
     let now = driver.now;
-    driver.link.receive(now, epoch, Header::Sequence(1), 1);
+    let _ = driver.link.receive(now, epoch, Header::Sequence(1), 1);
     driver.close(epoch, Cause::Lost);
     let epoch = driver.dialled();
     driver.tell(Event::Opened(epoch));

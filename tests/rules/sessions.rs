@@ -137,19 +137,19 @@ fn rule_10_what_was_received_is_acknowledged_on_time() {
         intents: 0,
     };
     let header = Header::Sequence;
-    driver.link.receive(driver.now, epoch, header(1), 1);
-    driver.link.receive(driver.now, epoch, header(2), 1);
+    let _ = driver.link.receive(driver.now, epoch, header(1), 1);
+    let _ = driver.link.receive(driver.now, epoch, header(2), 1);
     assert!(!has(&driver.act(), |a| *a == ack(2)), "not at once");
     assert!(!has(&driver.pass(ms(49)), |a| *a == ack(2)));
     assert!(has(&driver.pass(ms(1)), |a| *a == ack(2)), "after 50 ms");
     for place in 3..=34 {
         assert!(driver.act().is_empty());
-        driver.link.receive(driver.now, epoch, header(place), 1);
+        let _ = driver.link.receive(driver.now, epoch, header(place), 1);
     }
     assert!(has(&driver.act(), |a| *a == ack(34)), "after 32 messages");
-    driver.link.receive(driver.now, epoch, header(35), 64 << 10);
+    let _ = driver.link.receive(driver.now, epoch, header(35), 64 << 10);
     assert!(has(&driver.act(), |a| *a == ack(35)), "after 64 KiB");
-    driver.link.receive(driver.now, epoch, header(36), 1);
+    let _ = driver.link.receive(driver.now, epoch, header(36), 1);
     let closing = driver.command(Command::Disconnect);
     let said: Vec<&Action> = closing
         .iter()
@@ -362,6 +362,26 @@ fn rule_22_intents_are_written_again_in_a_fresh_session_and_not_in_a_resumed_one
         ["first", "last", "another"],
         "all on fresh, in order, before messages"
     );
+}
+
+#[test]
+fn rule_22_what_was_not_written_behind_an_intent_is_queued_again() {
+    let (mut driver, epoch) = Driver::in_session(reporting());
+    driver.flushes = false;
+    driver.send("before", SendOptions::new());
+    let watch = intent(&mut driver, "watch");
+    driver.send("behind", SendOptions::new());
+    assert_eq!(driver.written(), ["before", "watch", "behind"]);
+    let name = driver.link.peek(driver.now, epoch).map(|next| next.id);
+    assert_eq!(name, None, "all is in flight");
+    let writing = redial::MessageId::from_number(watch.number() | 1 << 63);
+    assert_eq!(writing.intent(), Some(watch));
+    driver.link.take_back(epoch, writing);
+    driver.close(epoch, Cause::Lost);
+    assert_eq!(driver.outcomes(), [(1, Outcome::Unknown)]);
+    let epoch = driver.dialled();
+    driver.meet(epoch, &welcome(true, 0));
+    assert_eq!(driver.written()[3..], ["watch", "behind"]);
 }
 
 #[test]
