@@ -1,11 +1,13 @@
-//! The outbox alone: what a long queue costs, and where a batch ends.
+//! The outbox alone: what a long queue costs, where a batch ends, what waits for the store.
 
 use core::time::Duration;
 use std::time::Instant as Clock;
 
 use redial::outbox::{Batch, Limits, Outbox};
 use redial::rng::{Seed, Seeded};
-use redial::{Action, Command, Config, Delivery, Epoch, Event, Instant, Link, SendOptions};
+use redial::{
+    Action, Command, Config, Delivery, Epoch, Event, Instant, Link, MessageId, SendOptions,
+};
 
 const LONG: usize = 100_000;
 const NOW: Instant = Instant::ORIGIN;
@@ -71,7 +73,7 @@ fn what_touches_every_message_takes_one_pass() {
     is_quick("a loss", || outbox.lose());
     assert_eq!((outbox.in_flight(), outbox.fates_waiting()), (half, half));
     let mut outbox = queue(LONG, |_| true);
-    let middle = redial::MessageId::from_number(half as u64 + 1);
+    let middle = MessageId::from_number(half as u64 + 1);
     is_quick("a take-back", || outbox.take_back(&long(), middle));
     assert_eq!((outbox.in_flight(), outbox.fates_waiting()), (half, half));
 }
@@ -81,6 +83,23 @@ fn an_acknowledgement_behind_many_at_most_once_takes_one_pass() {
     let mut outbox = queue(LONG, |index| index + 1 == LONG);
     is_quick("an acknowledgement", || assert!(outbox.acked(1)));
     assert_eq!((outbox.in_flight(), outbox.fates_waiting()), (0, LONG));
+}
+
+#[test]
+fn a_stored_intent_says_nothing_of_messages() {
+    let limits = Limits {
+        durable: true,
+        ..Limits::default()
+    };
+    let mut outbox = Outbox::new();
+    let sent = outbox.push(&limits, NOW, "x", SendOptions::new());
+    let id = sent.expect("room");
+    let intent = MessageId::from_number(1 << 63 | id.number());
+    assert!(intent.intent().is_some());
+    outbox.stored(intent);
+    assert!(outbox.peek(&limits, NOW).is_none());
+    outbox.stored(id);
+    assert!(outbox.peek(&limits, NOW).is_some());
 }
 
 #[test]

@@ -63,14 +63,17 @@ pub struct Limits {
     pub window: usize,
     /// How long a message may wait in the queue. Default none.
     pub ttl: Option<Duration>,
-    /// How often a message may be written. Default none.
+    /// How often a message may be given to a transport, that which was taken back included.
+    /// Default none.
     pub max_tries: Option<u16>,
-    /// The least time between two messages of a flush. Default none.
+    /// The least time between two messages of a flush; with batches, between two of those.
+    /// Default none.
     pub pace: Option<Duration>,
     /// What is promised of a message that doesn't say otherwise. Default at most once.
     pub delivery: Delivery,
     /// Whether a message waits for the store before it is written, see
-    /// [`Event::Stored`](crate::Event::Stored). Default no.
+    /// [`Event::Stored`](crate::Event::Stored). Only for a driver with a store, which sets it:
+    /// where nobody tells what is stored, nothing is ever written. Default no.
     pub durable: bool,
     /// Messages that are written together. Default none.
     pub batch: Option<Batch>,

@@ -344,9 +344,11 @@ impl<P> Outbox<P> {
         }
     }
 
-    /// The store has every message up to this one.
+    /// The store has every message up to this one. The name of an intent says nothing of messages.
     pub fn stored(&mut self, through: MessageId) {
-        self.stored = self.stored.max(through.0.min(self.accepted));
+        if through.intent().is_none() {
+            self.stored = self.stored.max(through.0.min(self.accepted));
+        }
     }
 
     /// When something here is due: the earliest expiry, or a flush that was put off. It may be

@@ -173,7 +173,8 @@ impl<P: Payload> Session<P> {
     }
 
     /// The session goes on, on the new connection that said `hello`. An old connection that is
-    /// still there is aborted: there is one line at a time.
+    /// still there is aborted: there is one line at a time. Take every action after it, before
+    /// the next one comes.
     ///
     /// # Errors
     ///

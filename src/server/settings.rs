@@ -8,7 +8,8 @@ use crate::session::Cadence;
 /// How a server's session behaves.
 ///
 /// Any values make a session that works: a bound of 0 messages holds none, a window of zero
-/// ends with its connection.
+/// ends with its connection. A [`durable`](Limits::durable) outbox writes nothing but what
+/// [`Event::Stored`](crate::Event::Stored) has told of.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(
     feature = "serde",
