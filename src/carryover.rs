@@ -30,7 +30,7 @@ pub struct Carryover<P> {
     pub intents: u64,
     /// How many messages were ever accepted: the number of the last one.
     pub accepted: u64,
-    /// How many epochs were ever handed out.
+    /// How many epochs were ever handed out, or more: no connection has a number twice.
     pub epochs: u64,
     /// Messages without a fate, in order.
     pub messages: Vec<Carried<P>>,

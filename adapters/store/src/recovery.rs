@@ -153,6 +153,12 @@ impl<P: Stored> Recovered<P> {
             }
             numbers.epochs = numbers.epochs.max(behind.epochs);
         }
+        if numbers.epochs > 0 || numbers.session.is_some() {
+            // Connections that never came up are not in the log, and their numbers must not come
+            // again: a peer may have heard of them. The jump is written with the next head, so
+            // each process begins higher than all before it.
+            numbers.epochs = numbers.epochs.saturating_add(STRIDE);
+        }
         if lost || numbers.up {
             // The record that says otherwise may be among what is lost.
             numbers.written = numbers.accepted;
@@ -196,11 +202,7 @@ fn carryover<P: Stored>(
     carryover.sequences = numbers.sequences;
     carryover.intents = numbers.intents;
     carryover.accepted = numbers.accepted;
-    // Connections that never came up are not in the log, and their numbers must not come again.
-    carryover.epochs = match numbers.epochs {
-        0 => 0,
-        known => known.saturating_add(STRIDE),
-    };
+    carryover.epochs = numbers.epochs;
     for entry in ledger.messages() {
         let wrong = || OpenError::Payload {
             at: entry.at,
