@@ -87,7 +87,7 @@ fn acked_and_fate(mut bench: Bench) -> Bench {
 #[bench::warm(Bench::in_session())]
 fn receive(bench: Bench) -> Bench {
     repeat(bench, |b| {
-        std::hint::black_box(b.receive());
+        let _ = std::hint::black_box(b.receive());
     })
 }
 

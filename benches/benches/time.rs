@@ -27,7 +27,7 @@ fn paths(c: &mut Criterion) {
         b.acked();
     });
     path("receive in sequence", |b| {
-        std::hint::black_box(b.receive());
+        let _ = std::hint::black_box(b.receive());
     });
     group.finish();
 }
