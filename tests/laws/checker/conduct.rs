@@ -159,7 +159,7 @@ impl Conduct {
                 self.pings.clear();
             }
             Event::Ready(epoch)
-                if self.alive() == Some(epoch) && self.is_open() && phase != Phase::Connected =>
+                if self.alive() == Some(epoch) && self.is_open() && !link.state().is_up(epoch) =>
             {
                 self.last_life = self.last_life.max(now);
             }
