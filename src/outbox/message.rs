@@ -75,8 +75,14 @@ impl SendOptions {
         }
     }
 
-    pub(crate) const fn is_volatile(self) -> bool {
+    /// Whether it is only worth sending on the connection that is open now.
+    pub const fn is_volatile(self) -> bool {
         self.volatile
+    }
+
+    /// Its own time to live, if it has one.
+    pub const fn time_to_live(self) -> Option<Duration> {
+        self.ttl
     }
 
     /// Delivered like this; overrides the configured delivery.

@@ -6,6 +6,7 @@
 //! any decision about when to dial or what becomes of a message; those are the core's.
 
 mod addresses;
+mod books;
 mod cause;
 mod clock;
 mod correlate;
@@ -44,6 +45,7 @@ pub use socket2;
 pub use tungstenite;
 
 pub use self::addresses::in_turns;
+pub use self::books::{Books, News, NotStored};
 pub use self::cause::cause_of_io;
 pub use self::clock::unix_now;
 pub use self::correlate::Correlate;

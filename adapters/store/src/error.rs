@@ -149,6 +149,10 @@ impl Failure {
     pub fn io(&self) -> &io::Error {
         &self.0
     }
+
+    pub(crate) fn shared(&self) -> Arc<io::Error> {
+        Arc::clone(&self.0)
+    }
 }
 
 impl From<io::Error> for Failure {

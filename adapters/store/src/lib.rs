@@ -24,6 +24,8 @@
 //!
 //! What a [`Recovery`] holds is in the log already, and is not appended again.
 //!
+//! A [`Keeper`] does all of that for a link, and leaves the driver to ask it.
+//!
 //! A file that is put back from a backup can't be told from the latest one, and its numbers have
 //! been used since: don't.
 //!
@@ -45,6 +47,7 @@ mod error;
 mod file;
 pub mod format;
 mod front;
+mod keeper;
 mod ledger;
 mod log;
 mod options;
@@ -61,6 +64,7 @@ pub use self::disk::Disk;
 pub use self::error::{Failure, OpenError, Refusal};
 pub use self::file::FileDisk;
 pub use self::front::{Progress, Ticket};
+pub use self::keeper::Keeper;
 pub use self::log::Log;
 pub use self::options::{Clock, Options, STRIDE, SyncPolicy, boot_id};
 pub use self::record::Record;
