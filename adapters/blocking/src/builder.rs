@@ -2,15 +2,20 @@
 
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::time::Duration;
 use std::{io, thread};
 
 use mio::{Poll, Waker};
+use redial::carryover::Carryover;
+use redial::outbox::Limits;
 use redial::requests::Requests;
 use redial::rng::{Seed, Seeded};
-use redial::{Command, Config, Event, Link};
+use redial::{Command, Config, Event, Link, Payload};
 #[cfg(feature = "rustls")]
 use redial_adapter::rustls;
-use redial_adapter::{Correlate, Failure, Handshake, LONGEST, Protocol, with_ready_deadline};
+use redial_adapter::{
+    Books, Correlate, Failure, Handshake, LONGEST, Protocol, with_ready_deadline,
+};
 #[cfg(feature = "tungstenite")]
 use redial_adapter::{RequestError, Target};
 
@@ -38,6 +43,9 @@ pub struct Builder<T: Transport> {
     handshake: Option<Greeter<T::Message>>,
     protocol: Option<Box<dyn Protocol<T::Message>>>,
     desk: Option<Desk<T::Message>>,
+    store: Option<Left<T::Message>>,
+    #[cfg(feature = "store")]
+    report: Option<redial_store::Report>,
     config: Config,
     seed: Option<Seed>,
     sizes: Sizes,
@@ -49,6 +57,9 @@ pub struct Builder<T: Transport> {
     tls: Option<Arc<rustls::ClientConfig>>,
     transport: PhantomData<T>,
 }
+
+/// The books of a link, and what a process before this one has left in them.
+type Left<M> = (Box<dyn Books<M>>, Carryover<M>);
 
 /// A transport that this crate has; see [`websocket`](crate::websocket) and [`tcp`](crate::tcp).
 #[expect(private_bounds, reason = "transports are this crate's own")]
@@ -108,6 +119,9 @@ impl<T: Transport> Builder<T> {
             tls: None,
             protocol: None,
             desk: None,
+            store: None,
+            #[cfg(feature = "store")]
+            report: None,
             transport: PhantomData,
         }
     }
@@ -206,6 +220,64 @@ impl<T: Transport> Builder<T> {
     }
 }
 
+#[cfg(feature = "store")]
+impl<T: Transport> Builder<T>
+where
+    T::Message: redial_store::Stored,
+{
+    /// Keeps messages, intents and the session over the end of the process, in a log at this
+    /// path: the link goes on where the process before left off. It is opened, or begun, at once.
+    /// Default nothing is kept.
+    ///
+    /// From here on a message is written when the log has it, and not before; see
+    /// [`Handle::stored`](crate::Handle::stored). When the disk fails the link disconnects, so
+    /// that what was not written is handed back, and takes nothing more.
+    ///
+    /// What came in counts as received when it waits to be taken from
+    /// [`Incoming`](crate::Incoming); the peer is told so when the log has it.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`](redial_store::OpenError); the file is then as it was.
+    pub fn store(
+        self,
+        path: impl AsRef<std::path::Path>,
+        options: &redial_store::Options,
+    ) -> Result<Self, redial_store::OpenError> {
+        let (keeper, recovery) = redial_store::Keeper::open(path, options)?;
+        Ok(self.keep(keeper, recovery))
+    }
+
+    /// The same on a disk of one's own.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`](redial_store::OpenError); the disk is then as it was.
+    pub fn store_over(
+        self,
+        disk: impl redial_store::Disk + Send + 'static,
+        options: &redial_store::Options,
+    ) -> Result<Self, redial_store::OpenError> {
+        let (keeper, recovery) = redial_store::Keeper::over(disk, options)?;
+        Ok(self.keep(keeper, recovery))
+    }
+
+    /// What was found in the log; `None` without a [store](Self::store).
+    pub fn recovery(&self) -> Option<&redial_store::Report> {
+        self.report.as_ref()
+    }
+
+    fn keep(
+        mut self,
+        keeper: redial_store::Keeper<T::Message>,
+        recovery: redial_store::Recovery<T::Message>,
+    ) -> Self {
+        self.store = Some((Box::new(keeper), recovery.carryover));
+        self.report = Some(recovery.report);
+        self
+    }
+}
+
 /// The two ends of a started link.
 pub type Ends<M> = (Handle<M>, Incoming<M>);
 
@@ -264,6 +336,14 @@ where
             Some(seed) => seed,
             None => random_seed()?,
         };
+        if let Some((_, left)) = &self.store {
+            let kept = left.messages.iter().any(|it| it.sequence.is_some());
+            if self.config.session().is_none() && (kept || !left.standing.is_empty()) {
+                let missing = "the log holds what belongs to a session, and the configuration \
+                               has none";
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, missing));
+            }
+        }
         let config = if self.provider.is_some() {
             let able = self.config.to_builder().credentials(true);
             able.build().map_err(io::Error::other)?
@@ -279,8 +359,21 @@ where
         let waker = Waker::new(poll.registry(), WAKER)?;
         let patience = config.detection().map(|(_, loaded)| loaded);
         let clock = Clock::start();
-        let link = Link::new(config, Seeded::new(seed, 0));
-        let shared = Arc::new(Shared::new(link, waker, clock, self.inbox, self.desk));
+        let (link, books) = match self.store {
+            None => (Link::new(config, Seeded::new(seed, 0)), None),
+            Some((books, left)) => (revive(&config, seed, clock, left)?, Some(books)),
+        };
+        let shared = Arc::new(Shared::new(
+            link,
+            waker,
+            clock,
+            self.inbox,
+            self.desk,
+            books,
+            #[cfg(feature = "store")]
+            self.report,
+        ));
+        attach(&shared);
         let source = match self.provider {
             None => Source::Fixed(self.request),
             Some(asked) => {
@@ -331,6 +424,38 @@ impl<T: Transport> std::fmt::Debug for Builder<T> {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// A link that goes on where the process before left off, and writes nothing before it is stored.
+fn revive<M: Payload>(
+    config: &Config,
+    seed: Seed,
+    clock: Clock,
+    left: Carryover<M>,
+) -> io::Result<Link<M, Seeded>> {
+    let limits = Limits {
+        durable: true,
+        ..config.outbox().clone()
+    };
+    let config = config.to_builder().outbox(limits).build();
+    let config = config.map_err(io::Error::other)?;
+    let rng = Seeded::new(seed, 0);
+    Link::revive(config, rng, clock.now(), left, Duration::ZERO)
+        .map_err(|rejected| io::Error::other(rejected.error))
+}
+
+/// Lets the books tell the link's thread what is stored.
+fn attach<M: Payload + Send + 'static>(shared: &Arc<Shared<M>>) {
+    let link = Arc::downgrade(shared);
+    shared.with(|core, _| {
+        if let Some(books) = &mut core.books {
+            books.attach(Box::new(move || {
+                if let Some(shared) = link.upgrade() {
+                    shared.ring();
+                }
+            }));
+        }
+    });
 }
 
 fn random_seed() -> io::Result<Seed> {

@@ -8,6 +8,7 @@ use redial::{
     Action, Epoch, Event, Fate, Instant, IntentId, Link, MessageId, Outcome, Payload, Phase,
     Refused, SendOptions,
 };
+use redial_adapter::Books;
 
 use crate::desk::{self, Desk};
 use crate::dial::Answer;
@@ -28,11 +29,17 @@ pub(crate) struct Core<M> {
     pub(crate) waiters: usize,
     pub(crate) inbox: Inbox<M>,
     pub(crate) desk: Option<Box<Desk<M>>>,
+    /// What is written down of the link, where it has a store.
+    pub(crate) books: Option<Box<dyn Books<M>>>,
+    /// The books have news for the thread.
+    pub(crate) rung: bool,
     fates: Fates<M>,
     pub(crate) handles: usize,
     /// The thread has ended.
     pub(crate) gone: bool,
     pub(crate) detail: Option<String>,
+    /// How the store has failed.
+    pub(crate) broken: Option<String>,
 }
 
 /// Whether the thread sleeps, and until when unless it is woken.
@@ -48,19 +55,21 @@ struct Fates<M> {
     subscribers: usize,
     /// How many drains collect what is handed back.
     drains: usize,
-    /// Fates that a drain has seen pass, for subscribers.
+    /// Fates that wait here: what a drain has seen pass, for subscribers, and what a process
+    /// before this one has left, until somebody asks or a fate is thrown away.
     passed: VecDeque<Fate<M>>,
-    collected: Vec<M>,
+    collected: Vec<(MessageId, M)>,
     discarded: u64,
 }
 
 impl<M: Payload> Core<M> {
     pub(crate) fn new(
-        link: Link<M, Seeded>,
-        limit: usize,
-        byte_limit: usize,
+        mut link: Link<M, Seeded>,
+        (limit, byte_limit): (usize, usize),
         desk: Option<Desk<M>>,
+        books: Option<Box<dyn Books<M>>>,
     ) -> Self {
+        let left = std::iter::from_fn(|| link.poll_fate()).collect();
         Self {
             link,
             actions: VecDeque::new(),
@@ -71,16 +80,19 @@ impl<M: Payload> Core<M> {
             waiters: 0,
             inbox: Inbox::new(limit, byte_limit),
             desk: desk.map(Box::new),
+            rung: books.is_some(),
+            books,
             fates: Fates {
                 subscribers: 0,
                 drains: 0,
-                passed: VecDeque::new(),
+                passed: left,
                 collected: Vec::new(),
                 discarded: 0,
             },
             handles: 1,
             gone: false,
             detail: None,
+            broken: None,
         }
     }
 
@@ -104,7 +116,7 @@ impl<M: Payload> Core<M> {
     /// Does what there is to do for requests.
     pub(crate) fn serve(&mut self, now: Instant) {
         if let Some(desk) = &mut self.desk {
-            desk.serve(now, &mut self.link, 0);
+            desk.serve(now, &mut self.link, &mut self.books, 0);
             self.collect();
         }
     }
@@ -120,7 +132,23 @@ impl<M: Payload> Core<M> {
 
     /// Takes actions and fates out of the link.
     pub(crate) fn collect(&mut self) {
+        if let Some(books) = &mut self.books {
+            books.follow(&self.link);
+            self.rung |= books.has_news();
+        }
         while let Some(action) = self.link.poll_action() {
+            if let (
+                Some(books),
+                Action::SendAck {
+                    epoch,
+                    sequence,
+                    intents,
+                },
+            ) = (&mut self.books, action)
+            {
+                books.received(epoch, sequence, intents);
+                continue;
+            }
             let again = matches!(action, Action::Flush(_)) && self.actions.back() == Some(&action);
             if !again {
                 self.actions.push_back(action);
@@ -162,7 +190,10 @@ impl<M: Payload> Core<M> {
             let reason = RefusedReason::Closed;
             return Err(Refused { reason, payload });
         }
-        let sent = self.link.send(now, payload, options);
+        let sent = match &mut self.books {
+            None => self.link.send(now, payload, options),
+            Some(books) => books.send(&mut self.link, now, payload, options),
+        };
         self.collect();
         sent
     }
@@ -172,7 +203,10 @@ impl<M: Payload> Core<M> {
             let reason = RefusedReason::Closed;
             return Err(Refused { reason, payload });
         }
-        let declared = self.link.declare(now, payload);
+        let declared = match &mut self.books {
+            None => self.link.declare(now, payload),
+            Some(books) => books.declare(&mut self.link, now, payload),
+        };
         self.collect();
         declared
     }
@@ -180,6 +214,26 @@ impl<M: Payload> Core<M> {
     /// Whether there is no handle any more, and nothing left to do.
     pub(crate) fn is_abandoned(&self) -> bool {
         self.handles == 0 && self.link.phase().is_final()
+    }
+
+    pub(crate) fn withdraw(&mut self, intent: IntentId) -> Option<M> {
+        match &mut self.books {
+            None => self.link.withdraw(intent),
+            Some(books) => books.withdraw(&mut self.link, intent),
+        }
+    }
+
+    pub(crate) fn refuse_intent(&mut self, now: Instant, epoch: Epoch, number: u64) {
+        match &mut self.books {
+            None => self.link.refuse_intent(now, epoch, number),
+            Some(books) => books.refuse_intent(&mut self.link, now, epoch, number),
+        };
+        self.collect();
+    }
+
+    pub(crate) fn forget_session(&mut self) {
+        self.link.forget_session();
+        self.collect();
     }
 
     /// Whether the link would take a message if there is room.
@@ -191,33 +245,55 @@ impl<M: Payload> Core<M> {
     }
 
     /// Whether a message fits, or is so large that it never will.
-    pub(crate) fn has_room(&self, size: usize) -> bool {
-        desk::has_room(&self.link, 0, size)
+    pub(crate) fn has_room(&self, payload: &M) -> bool {
+        desk::has_room(&self.link, self.books.as_deref(), 0, payload)
     }
 
     /// Throws fates away that nobody wants, and gives a drain what is handed back.
     fn sort_fates(&mut self) {
-        let fates = &mut self.fates;
-        if fates.subscribers > 0 && fates.drains == 0 {
+        if self.fates.subscribers > 0 && self.fates.drains == 0 {
             return;
         }
         while let Some(mut fate) = self.link.poll_fate() {
-            if fates.drains > 0 && fate.outcome == Outcome::Returned {
-                fates.collected.extend(fate.payload.take());
+            if self.fates.drains > 0 && fate.outcome == Outcome::Returned {
+                let payload = fate.payload.take();
+                self.fates.collected.extend(payload.map(|it| (fate.id, it)));
             }
-            if fates.subscribers > 0 {
-                fates.passed.push_back(fate);
+            if self.fates.subscribers > 0 {
+                self.fates.passed.push_back(fate);
             } else {
-                fates.discarded = fates.discarded.saturating_add(1);
+                self.discard_passed();
+                self.discard(&fate);
             }
         }
     }
 
+    fn discard_passed(&mut self) {
+        for fate in std::mem::take(&mut self.fates.passed) {
+            self.discard(&fate);
+        }
+    }
+
+    /// Nobody takes this fate. What a link that ends had not written, or had written and doesn't
+    /// know of, the next process may take over.
+    fn discard(&mut self, fate: &Fate<M>) {
+        self.fates.discarded = self.fates.discarded.saturating_add(1);
+        let unsure = matches!(fate.outcome, Outcome::Returned | Outcome::Unknown);
+        let over = !self.takes();
+        match &mut self.books {
+            Some(books) if unsure && over => books.abandoned(fate.id),
+            Some(books) => books.settled(fate.id),
+            None => {}
+        }
+    }
+
     pub(crate) fn next_fate(&mut self) -> Option<Fate<M>> {
-        self.fates
-            .passed
-            .pop_front()
-            .or_else(|| self.link.poll_fate())
+        let passed = self.fates.passed.pop_front();
+        let fate = passed.or_else(|| self.link.poll_fate())?;
+        if let Some(books) = &mut self.books {
+            books.settled(fate.id);
+        }
+        Some(fate)
     }
 
     pub(crate) fn subscribe(&mut self) {
@@ -227,7 +303,7 @@ impl<M: Payload> Core<M> {
     pub(crate) fn unsubscribe(&mut self) {
         self.fates.subscribers -= 1;
         if self.fates.subscribers == 0 {
-            self.fates.passed = VecDeque::new();
+            self.discard_passed();
             self.sort_fates();
         }
     }
@@ -240,7 +316,13 @@ impl<M: Payload> Core<M> {
     /// What was handed back since the drain began.
     pub(crate) fn end_drain(&mut self) -> Vec<M> {
         self.fates.drains -= 1;
-        std::mem::take(&mut self.fates.collected)
+        let collected = std::mem::take(&mut self.fates.collected);
+        if let Some(books) = &mut self.books {
+            for (id, _) in &collected {
+                books.settled(*id);
+            }
+        }
+        collected.into_iter().map(|(_, message)| message).collect()
     }
 
     pub(crate) fn discarded_fates(&self) -> u64 {

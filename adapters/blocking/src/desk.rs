@@ -7,7 +7,7 @@ use redial::outbox::RefusedReason;
 use redial::requests::{Answer, Event, Outcome, RequestId, RequestOptions, Requests};
 use redial::rng::Seeded;
 use redial::{Delivery, Epoch, Instant, Link, Payload, Phase, SendOptions};
-use redial_adapter::{Correlate, RequestFailed, RequestFailure};
+use redial_adapter::{Books, Correlate, RequestFailed, RequestFailure};
 
 /// What became of a request.
 pub(crate) type Reply<M> = Result<M, RequestFailed<M>>;
@@ -102,9 +102,15 @@ impl<M: Payload> Desk<M> {
     }
 
     /// Tells the requests what became of the link, and sends what is to be sent.
-    pub(crate) fn serve(&mut self, now: Instant, link: &mut Link<M, Seeded>, fates: usize) {
+    pub(crate) fn serve(
+        &mut self,
+        now: Instant,
+        link: &mut Link<M, Seeded>,
+        books: &mut Option<Box<dyn Books<M>>>,
+        fates: usize,
+    ) {
         self.follow(now, link);
-        self.send(now, link, fates);
+        self.send(now, link, books, fates);
         self.settle_all();
     }
 
@@ -151,7 +157,13 @@ impl<M: Payload> Desk<M> {
         self.requests.handle(now, event);
     }
 
-    fn send(&mut self, now: Instant, link: &mut Link<M, Seeded>, fates: usize) {
+    fn send(
+        &mut self,
+        now: Instant,
+        link: &mut Link<M, Seeded>,
+        books: &mut Option<Box<dyn Books<M>>>,
+        fates: usize,
+    ) {
         let options = match link.config().session() {
             // The requests keep it over an outage; two copies would be one too many.
             None => SendOptions::new().volatile(),
@@ -165,11 +177,15 @@ impl<M: Payload> Desk<M> {
                 None => self.correlate.mark(id.number(), asking.payload),
             };
             // No other message is dropped for it.
-            if !has_room(link, fates, message.size()) {
+            if !has_room(link, books.as_deref(), fates, &message) {
                 self.marked = Some((id, message));
                 return;
             }
-            match link.send(now, message, options) {
+            let sent = match books {
+                None => link.send(now, message, options),
+                Some(books) => books.send(link, now, message, options),
+            };
+            match sent {
                 Ok(_) => {
                     self.requests.sent(now, id);
                 }
@@ -213,12 +229,18 @@ impl<M: Payload> Desk<M> {
 
 /// Whether a message fits without another being dropped, or is so large that it never will.
 /// `fates` wait outside of the link.
-pub(crate) fn has_room<M: Payload>(link: &Link<M, Seeded>, fates: usize, size: usize) -> bool {
+pub(crate) fn has_room<M: Payload>(
+    link: &Link<M, Seeded>,
+    books: Option<&(dyn Books<M> + 'static)>,
+    fates: usize,
+    payload: &M,
+) -> bool {
+    let size = payload.size();
     let (outbox, limits) = (link.outbox(), link.config().outbox());
     let messages = outbox.queued() + outbox.in_flight();
     let slots = messages + outbox.fates_waiting() + fates;
     let fits = messages < limits.messages
         && slots < limits.messages.saturating_mul(2)
         && outbox.bytes().saturating_add(size) <= limits.bytes;
-    fits || size > limits.bytes
+    (fits && books.is_none_or(|books| books.has_room(payload))) || size > limits.bytes
 }

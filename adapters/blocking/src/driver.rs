@@ -76,6 +76,9 @@ struct End<M: redial::Payload>(Arc<Shared<M>>);
 
 impl<M: redial::Payload> Drop for End<M> {
     fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.closer().map(|close| close()) {
+            tracing::error!(target: "redial", %error, "the log was not closed in order");
+        }
         self.0.end();
     }
 }
@@ -83,6 +86,8 @@ impl<M: redial::Payload> Drop for End<M> {
 impl<W: Wire> Driver<W> {
     pub(crate) fn run(mut self) {
         let _end = End(Arc::clone(&self.shared));
+        // It is set here only.
+        let _ = self.shared.thread.set(std::thread::current().id());
         let mut events = Events::with_capacity(16);
         loop {
             self.act();
@@ -148,6 +153,7 @@ impl<W: Wire> Driver<W> {
                 desk.tick(now);
             }
             core.apply_commands(now);
+            core.hear_books(now);
         });
     }
 

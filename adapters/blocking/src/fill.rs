@@ -2,6 +2,7 @@
 //!
 //! Nothing here writes: it only fills memory, as the lock is held.
 
+use redial::outbox::Outgoing;
 use redial::{Event, Instant, MessageId, Payload};
 
 use crate::core::Core;
@@ -12,6 +13,23 @@ use crate::wire::Wire;
 
 /// Room for what a batch says of each message in it.
 const SEAM: usize = 16;
+
+/// What is written next.
+#[derive(Clone, Copy)]
+pub(crate) struct Named {
+    pub(crate) id: MessageId,
+    /// The number of its writing, if it is an intent.
+    pub(crate) intent: Option<u64>,
+}
+
+impl Named {
+    fn of<M>(outgoing: &Outgoing<'_, M>) -> Self {
+        Self {
+            id: outgoing.id,
+            intent: outgoing.intent,
+        }
+    }
+}
 
 /// What became of the next message.
 enum Put {
@@ -47,7 +65,7 @@ impl<W: Wire> Connection<W> {
         let together = batch.map_or(1, |batch| usize::from(batch.messages));
         let mut rejected = false;
         let mut result = Ok(());
-        while self.wire.pending() < CHUNK {
+        while self.wire.pending() < CHUNK && core.may_write(self.epoch) {
             let put = match &mut talk {
                 None => self.put_plain(core, now),
                 Some(talk) if together > 1 && !self.alone => {
@@ -99,7 +117,7 @@ impl<W: Wire> Connection<W> {
         let Some(outgoing) = core.link.peek(now, self.epoch) else {
             return Ok(Put::Nothing);
         };
-        let id = outgoing.id;
+        let id = Named::of(&outgoing);
         let fits = self.wire.put(outgoing.payload)?;
         Ok(self.account(core, now, id, fits))
     }
@@ -114,25 +132,19 @@ impl<W: Wire> Connection<W> {
         let Some(outgoing) = core.link.peek(now, self.epoch) else {
             return Ok(Put::Nothing);
         };
-        let id = outgoing.id;
+        let id = Named::of(&outgoing);
         let fits = self.wire.put(&talk.protocol.send(&outgoing))?;
         Ok(self.account(core, now, id, fits))
     }
 
-    fn account(
-        &mut self,
-        core: &mut Core<W::Message>,
-        now: Instant,
-        id: MessageId,
-        fits: bool,
-    ) -> Put {
+    fn account(&mut self, core: &mut Core<W::Message>, now: Instant, id: Named, fits: bool) -> Put {
         if fits {
-            core.link.commit(now, self.epoch, id);
-            self.last = Some(id);
+            core.commit(now, self.epoch, id);
+            self.last = Some(id.id);
             self.dirty = true;
             Put::Done
         } else {
-            core.link.reject(self.epoch, id);
+            core.reject(self.epoch, id.id);
             Put::Rejected
         }
     }
@@ -155,16 +167,16 @@ impl<W: Wire> Connection<W> {
             let Some(outgoing) = core.link.peek(now, self.epoch) else {
                 break;
             };
-            let (id, intent) = (outgoing.id, outgoing.intent.is_some());
+            let id = Named::of(&outgoing);
             let message = talk.protocol.send(&outgoing);
             let size = message.size().saturating_add(SEAM);
             let fits = bytes.saturating_add(size) <= longest;
-            if intent || !fits || !talk.protocol.joins(&message) {
+            if id.intent.is_some() || !fits || !talk.protocol.joins(&message) {
                 left = Some((id, message));
                 break;
             }
-            core.link.commit(now, self.epoch, id);
-            ids = Some((ids.map_or(id, |(first, _)| first), id));
+            core.commit(now, self.epoch, id);
+            ids = Some((ids.map_or(id.id, |(first, _)| first), id.id));
             bytes = bytes.saturating_add(size);
             group.push(message);
         }

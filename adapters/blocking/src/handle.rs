@@ -10,7 +10,11 @@ use redial::{
     Command, Event, Fate, Hint, Instant, IntentId, MessageId, Payload, Phase, Refused, SendOptions,
     Stats, Status,
 };
+#[cfg(feature = "store")]
+use redial_adapter::NotStored;
 use redial_adapter::RequestFailed;
+#[cfg(feature = "store")]
+use redial_store::Report;
 
 use crate::shared::Shared;
 
@@ -22,6 +26,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// When the last one is dropped the link closes: an open connection writes what is queued, for a
 /// second at most, and ends with a close frame (WebSocket: 1000). A program that wants to know
 /// what became of its messages calls [`drain`](Self::drain) before that.
+///
+/// Where the link has a store, that drop waits until the link has ended and its log is closed;
+/// what is not written then, and nobody took the fate of, is there in the next process.
 pub struct Handle<M: Payload> {
     pub(crate) shared: Arc<Shared<M>>,
 }
@@ -123,7 +130,7 @@ impl<M: Payload> Handle<M> {
     /// Takes an intent back: it is not written again. What the peer has made of it is for a
     /// message to undo. Gives its payload; `None` if it doesn't stand.
     pub fn withdraw(&self, intent: IntentId) -> Option<M> {
-        self.shared.with(|core, _| core.link.withdraw(intent))
+        self.shared.with(|core, _| core.withdraw(intent))
     }
 
     /// The session, and the run of the server, as they were last told.
@@ -133,7 +140,7 @@ impl<M: Payload> Handle<M> {
 
     /// Forgets the session: the next connection begins a fresh one.
     pub fn forget_session(&self) {
-        self.shared.with(|core, _| core.link.forget_session());
+        self.shared.with(|core, _| core.forget_session());
     }
 
     /// What becomes of messages from now on.
@@ -168,9 +175,31 @@ impl<M: Payload> Handle<M> {
         self.shared.clock.now()
     }
 
-    /// The words that go with the end of the last attempt or connection.
+    /// The words that go with the end of the last attempt or connection; or with that of the
+    /// store, once it has failed.
     pub fn last_error(&self) -> Option<String> {
-        self.shared.read(|core| core.detail.clone())
+        self.shared
+            .read(|core| core.broken.as_ref().or(core.detail.as_ref()).cloned())
+    }
+
+    /// Waits until this message is stored: it is there in the next process, should this one end.
+    ///
+    /// A message with a fate is as good as stored. One that is volatile is in no store, and counts
+    /// as what came before it.
+    ///
+    /// # Errors
+    ///
+    /// [`NotStored`]: it never will be.
+    #[cfg(feature = "store")]
+    pub fn stored(&self, message: MessageId) -> Result<(), NotStored> {
+        self.shared.stored(message)
+    }
+
+    /// What was found in the log as it was opened; `None` without a
+    /// [store](crate::Builder::store).
+    #[cfg(feature = "store")]
+    pub fn recovery(&self) -> Option<&Report> {
+        self.shared.report.as_ref()
     }
 
     /// Waits until the status satisfies `condition`; `None` when `timeout` passed first.
@@ -258,6 +287,7 @@ impl<M: Payload> Drop for Handle<M> {
                 Command::Disconnect
             });
             self.shared.nudge();
+            self.shared.await_log();
         }
     }
 }

@@ -92,6 +92,7 @@ mod handle;
 mod health;
 mod inbox;
 mod incoming;
+mod keep;
 mod provider;
 mod request;
 mod resolve;
@@ -106,6 +107,8 @@ mod wire;
 pub use redial;
 #[cfg(feature = "rustls")]
 pub use redial_adapter::rustls;
+#[cfg(feature = "store")]
+pub use redial_store as store;
 
 #[cfg(feature = "tungstenite")]
 pub use self::builder::WebSocket;
@@ -114,6 +117,8 @@ pub use self::handle::{Fates, Handle};
 pub use self::incoming::Incoming;
 pub use self::provider::Attempt;
 pub use self::request::Request;
+#[cfg(feature = "store")]
+pub use redial_adapter::NotStored;
 #[cfg(feature = "json")]
 pub use redial_adapter::json;
 pub use redial_adapter::wire::{Carrier, Wire};

@@ -3,7 +3,9 @@
 //! A handle changes the link at once, under the lock, and leaves the actions that follow for the
 //! thread, which it wakes only where it sleeps. The lock is never held over a system call.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant as Moment};
 
 use mio::Waker;
@@ -11,7 +13,11 @@ use redial::outbox::RefusedReason;
 use redial::requests::RequestOptions;
 use redial::rng::Seeded;
 use redial::{Epoch, Event, Instant, Link, MessageId, Payload, Refused, SendOptions};
-use redial_adapter::{RequestFailed, RequestFailure};
+#[cfg(feature = "store")]
+use redial_adapter::NotStored;
+use redial_adapter::{Books, RequestFailed, RequestFailure};
+#[cfg(feature = "store")]
+use redial_store::Report;
 
 use crate::clock::Clock;
 use crate::core::{Core, Sleep};
@@ -28,22 +34,34 @@ pub(crate) struct Shared<M> {
     arrived: Condvar,
     waker: Waker,
     pub(crate) clock: Clock,
+    /// The link's thread, once it runs.
+    pub(crate) thread: OnceLock<ThreadId>,
+    #[cfg(feature = "store")]
+    pub(crate) report: Option<Report>,
 }
+
+/// What closes a log and waits for it.
+type Closer = Box<dyn FnOnce() -> Result<(), Arc<io::Error>> + Send>;
 
 impl<M: Payload> Shared<M> {
     pub(crate) fn new(
         link: Link<M, Seeded>,
         waker: Waker,
         clock: Clock,
-        (limit, byte_limit): (usize, usize),
+        limits: (usize, usize),
         desk: Option<Desk<M>>,
+        books: Option<Box<dyn Books<M>>>,
+        #[cfg(feature = "store")] report: Option<Report>,
     ) -> Self {
         Self {
-            core: Mutex::new(Core::new(link, limit, byte_limit, desk)),
+            core: Mutex::new(Core::new(link, limits, desk, books)),
             changed: Condvar::new(),
             arrived: Condvar::new(),
             waker,
             clock,
+            thread: OnceLock::new(),
+            #[cfg(feature = "store")]
+            report,
         }
     }
 
@@ -104,10 +122,9 @@ impl<M: Payload> Shared<M> {
         timeout: Option<Duration>,
     ) -> Result<MessageId, Refused<M>> {
         let until = timeout.and_then(|timeout| Moment::now().checked_add(timeout));
-        let size = payload.size();
         let mut core = self.lock();
         loop {
-            if core.gone || !core.takes() || core.has_room(size) {
+            if core.gone || !core.takes() || core.has_room(&payload) {
                 let now = self.clock.now();
                 let sent = core.send(now, payload, options);
                 self.settle(core);
@@ -199,6 +216,50 @@ impl<M: Payload> Shared<M> {
         self.wake(&mut core);
     }
 
+    /// The books have news: for the thread, as a deadline that has passed is judged by what lies
+    /// in the socket, and for who waits until something is stored.
+    pub(crate) fn ring(&self) {
+        let mut core = self.lock();
+        core.rung = true;
+        if core.waiters > 0 {
+            self.changed.notify_all();
+        }
+        self.wake(&mut core);
+    }
+
+    #[cfg(feature = "store")]
+    pub(crate) fn stored(&self, message: MessageId) -> Result<(), NotStored> {
+        let mut core = self.lock();
+        loop {
+            let Some(books) = &core.books else {
+                return Err(NotStored::NoStore);
+            };
+            if let Some(stored) = books.is_stored(message) {
+                return stored;
+            }
+            if core.gone {
+                return Err(NotStored::Closed);
+            }
+            core = self.wait_changed(core, None);
+        }
+    }
+
+    /// What closes the log. Not to be called under the lock, which the log's thread takes too.
+    pub(crate) fn closer(&self) -> Option<Closer> {
+        self.lock().books.as_ref().map(|books| books.closer())
+    }
+
+    /// Waits for the end of the thread where there is a log that it closes.
+    pub(crate) fn await_log(&self) {
+        if self.thread.get() == Some(&thread::current().id()) {
+            return;
+        }
+        let mut core = self.lock();
+        while core.books.is_some() && !core.gone {
+            core = self.wait_changed(core, None);
+        }
+    }
+
     /// Makes the thread look whether it is still wanted.
     pub(crate) fn nudge(&self) {
         let mut core = self.lock();
@@ -211,6 +272,7 @@ impl<M: Payload> Shared<M> {
         let busy = !core.actions.is_empty()
             || !core.answers.is_empty()
             || !core.commands.is_empty()
+            || core.rung
             || (paused && core.inbox.is_low())
             // The last handle was dropped after the thread has looked, and found it awake.
             || core.is_abandoned();
@@ -255,7 +317,7 @@ impl<M: Payload> Shared<M> {
         if let Sleep::Until(until) = core.sleep {
             let due = core.poll_timeout();
             let sooner = due.is_some_and(|due| until.is_none_or(|until| due < until));
-            if sooner || !core.actions.is_empty() {
+            if sooner || core.rung || !core.actions.is_empty() {
                 self.wake(&mut core);
             }
         }

@@ -129,8 +129,7 @@ impl<M: Payload> Ear<'_, M> {
             }
             Heard::Acked(ack) => self.core.handle(self.now, Event::Acked(self.epoch, ack)),
             Heard::IntentRefused(number) => {
-                self.core.link.refuse_intent(self.now, self.epoch, number);
-                self.core.collect();
+                self.core.refuse_intent(self.now, self.epoch, number);
             }
             Heard::Ping => self.frame(Frame::Ping),
             Heard::Pong(nonce) => self.frame(Frame::Pong(nonce)),
