@@ -233,8 +233,9 @@ where
     /// [`Handle::stored`](crate::Handle::stored). When the disk fails the link disconnects, so
     /// that what was not written is handed back, and takes nothing more.
     ///
-    /// What came in counts as received when it waits to be taken from
-    /// [`Incoming`](crate::Incoming); the peer is told so when the log has it.
+    /// A message that came in counts as received when the application comes to
+    /// [`Incoming`](crate::Incoming) for the next one, and the peer is told so when the log has
+    /// that. So after a crash the last ones that were taken may be there once more.
     ///
     /// # Errors
     ///
@@ -406,7 +407,8 @@ where
             tokens: WAKER.0,
             batch: Vec::new(),
         };
-        shared.command(Event::Command(Command::Start));
+        // Not by way of the thread, which is not there yet.
+        shared.with(|core, now| core.handle(now, Event::Command(Command::Start)));
         thread::Builder::new()
             .name("redial".to_owned())
             .spawn(move || driver.run())?;
@@ -440,8 +442,11 @@ fn revive<M: Payload>(
     let config = config.to_builder().outbox(limits).build();
     let config = config.map_err(io::Error::other)?;
     let rng = Seeded::new(seed, 0);
-    Link::revive(config, rng, clock.now(), left, Duration::ZERO)
-        .map_err(|rejected| io::Error::other(rejected.error))
+    let revived = Link::revive(config, rng, clock.now(), left, Duration::ZERO);
+    let mut link = revived.map_err(|rejected| io::Error::other(rejected.error))?;
+    // What has run out has its fate before there is somebody to ask for fates.
+    link.handle(clock.now(), Event::Tick);
+    Ok(link)
 }
 
 /// Lets the books tell the link's thread what is stored.

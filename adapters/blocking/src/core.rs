@@ -14,6 +14,7 @@ use crate::desk::{self, Desk};
 use crate::dial::Answer;
 use crate::error::Ended;
 use crate::inbox::{Inbox, Notice};
+use crate::keep::Receipts;
 
 /// What lies under the lock.
 pub(crate) struct Core<M> {
@@ -33,6 +34,8 @@ pub(crate) struct Core<M> {
     pub(crate) books: Option<Box<dyn Books<M>>>,
     /// The books have news for the thread.
     pub(crate) rung: bool,
+    /// What was received and is not yet written down.
+    pub(crate) receipts: Receipts,
     fates: Fates<M>,
     pub(crate) handles: usize,
     /// The thread has ended.
@@ -82,6 +85,7 @@ impl<M: Payload> Core<M> {
             desk: desk.map(Box::new),
             rung: books.is_some(),
             books,
+            receipts: Receipts::default(),
             fates: Fates {
                 subscribers: 0,
                 drains: 0,
@@ -137,16 +141,8 @@ impl<M: Payload> Core<M> {
             self.rung |= books.has_news();
         }
         while let Some(action) = self.link.poll_action() {
-            if let (
-                Some(books),
-                Action::SendAck {
-                    epoch,
-                    sequence,
-                    intents,
-                },
-            ) = (&mut self.books, action)
-            {
-                books.received(epoch, sequence, intents);
+            if let (Action::SendAck { epoch, .. }, Some(_)) = (action, &self.books) {
+                self.keep_receipt(epoch, true);
                 continue;
             }
             let again = matches!(action, Action::Flush(_)) && self.actions.back() == Some(&action);

@@ -126,7 +126,7 @@ impl<W: Wire> Driver<W> {
         open.stage = Stage::Introducing;
         let (session, hello) = self.shared.with(|core, _| {
             let session = core.link.config().session().is_some();
-            (session, core.link.hello(epoch))
+            (session, core.hello(epoch))
         });
         if session && hello.is_none() {
             // The link has given this connection up.

@@ -11,7 +11,9 @@ pub(crate) struct Inbox<M> {
     /// What there is to tell, each with the number of messages that came before it. They lie
     /// beside the messages, so that a link without a session pays nothing for them.
     notices: VecDeque<(u64, Notice)>,
-    pushed: u64,
+    pub(crate) pushed: u64,
+    /// The application took so many messages, and came for more.
+    done: u64,
     bytes: usize,
     limit: usize,
     byte_limit: usize,
@@ -44,6 +46,7 @@ impl<M: Payload> Inbox<M> {
             messages: VecDeque::new(),
             notices: VecDeque::new(),
             pushed: 0,
+            done: 0,
             bytes: 0,
             limit,
             byte_limit,
@@ -142,6 +145,16 @@ impl<M: Payload> Inbox<M> {
         }
         self.notices.pop_front();
         Some(notice)
+    }
+
+    /// The application comes for more: it is done with what it took.
+    pub(crate) fn come(&mut self) {
+        self.done = self.taken();
+    }
+
+    /// How many messages the application is done with.
+    pub(crate) fn done(&self) -> u64 {
+        if self.deaf { u64::MAX } else { self.done }
     }
 
     /// How many messages were ever taken.

@@ -190,6 +190,8 @@ impl<M: Payload> Shared<M> {
         take: impl Fn(&mut Inbox<M>) -> Option<T>,
     ) -> Result<T, bool> {
         let mut core = self.lock();
+        core.inbox.come();
+        core.pass_receipts();
         loop {
             if let Some(taken) = take(&mut core.inbox) {
                 if core.inbox.paused && core.inbox.is_low() {
@@ -213,6 +215,7 @@ impl<M: Payload> Shared<M> {
     pub(crate) fn deafen(&self) {
         let mut core = self.lock();
         core.inbox.deafen();
+        core.pass_receipts();
         self.wake(&mut core);
     }
 
@@ -246,7 +249,9 @@ impl<M: Payload> Shared<M> {
 
     /// What closes the log. Not to be called under the lock, which the log's thread takes too.
     pub(crate) fn closer(&self) -> Option<Closer> {
-        self.lock().books.as_ref().map(|books| books.closer())
+        let mut core = self.lock();
+        core.balance();
+        core.books.as_ref().map(|books| books.closer())
     }
 
     /// Waits for the end of the thread where there is a log that it closes.

@@ -177,6 +177,7 @@ impl<M: Payload> Ear<'_, M> {
             }
             Place::Duplicate | Place::Stale => {}
         }
+        core.keep_receipt(self.epoch, false);
         core.collect();
     }
 }

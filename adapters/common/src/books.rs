@@ -8,6 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use redial::rng::Seeded;
+use redial::session::Hello;
 use redial::{Action, Epoch, Instant, IntentId, Link, MessageId, Refused, SendOptions};
 
 /// The books of a link: what is written down of it, and what waits for that.
@@ -73,8 +74,12 @@ pub trait Books<P>: Send {
     /// A message or an intent was rejected: [`Link::reject`].
     fn rejected(&mut self, id: MessageId);
 
-    /// The link asks for an acknowledgement ([`Action::SendAck`]), which comes back as news when
-    /// it may be carried out.
+    /// What is to be said of this link's hello: no more is seen than the log has as received, as
+    /// the peer forgets the rest.
+    fn hello(&self, hello: Hello) -> Hello;
+
+    /// The application is done with what the link wants to acknowledge
+    /// ([`Action::SendAck`]), which comes back as news when it may be carried out.
     fn received(&mut self, epoch: Epoch, sequence: u64, intents: u64);
 
     /// The fate of this message was taken: it won't come back.

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 
 use redial::outbox::RefusedReason;
 use redial::rng::Seeded;
-use redial::session::{ServerId, SessionId};
+use redial::session::{Hello, ServerId, SessionId};
 use redial::{
     Action, Epoch, Instant, IntentId, Link, MessageId, Payload, Phase, Refused, SendOptions,
 };
@@ -49,6 +49,8 @@ pub struct Keeper<P> {
     /// What the log says.
     session: (Option<SessionId>, Option<ServerId>),
     up: Option<Epoch>,
+    /// The first connection of this session.
+    since: Option<Epoch>,
     /// Nothing is written before this is stored.
     gate: Ticket,
     /// The last message that was ever committed.
@@ -57,10 +59,21 @@ pub struct Keeper<P> {
     fresh: u64,
     /// The intents that stand by the number of their last writing in this session.
     numbers: BTreeMap<u64, u64>,
+    /// The last sequence whose record as received is stored.
+    received: u64,
     /// Acknowledgements that wait: the next one, and the last one, which stands for all between.
-    acks: [Option<(Ticket, Action)>; 2],
+    acks: [Option<Ack>; 2],
     /// Ranges of messages whose fates nobody took.
     abandoned: Vec<(u64, u64)>,
+}
+
+/// An acknowledgement that waits until what it says is stored.
+#[derive(Clone, Copy)]
+struct Ack {
+    ticket: Ticket,
+    epoch: Epoch,
+    sequence: u64,
+    intents: u64,
 }
 
 /// What the store's thread leaves for the link.
@@ -118,10 +131,12 @@ impl<P: Stored> Keeper<P> {
             volatile: VecDeque::new(),
             session: (carryover.session, carryover.server),
             up: None,
+            since: None,
             gate: Ticket::default(),
             through: tried.last().map_or(0, |last| last.id.number()),
             fresh: 0,
             numbers: numbered.map(|it| (it.number, it.id)).collect(),
+            received: carryover.received,
             acks: [None, None],
             abandoned: Vec::new(),
             store,
@@ -178,7 +193,6 @@ impl<P: Stored + Payload> Keeper<P> {
         if self.up.is_some() && self.up != up {
             let through = (self.through > 0).then_some(MessageId::from_number(self.through));
             self.append(&Record::Down { through });
-            self.acks = [None, None];
         }
         if is_under_way(link.phase()) {
             for (first, last) in std::mem::take(&mut self.abandoned) {
@@ -193,26 +207,33 @@ impl<P: Stored + Payload> Keeper<P> {
             let (session, server) = session;
             self.append(&Record::Session { session, server });
             let (sequence, intents) = (link.inbox().last(), link.inbox().intents());
-            if other && (sequence, intents) != (0, 0) {
+            if other {
+                // What waits was received in another session.
+                self.acks = [None, None];
+                self.received = 0;
                 self.append(&Record::Received { sequence, intents });
             }
         }
         if up.is_some() && self.up != up {
-            self.renew(link);
+            if self.renew(link) || self.since.is_none() {
+                self.since = up;
+            }
         }
         if let Some(epoch) = up.filter(|_| self.up != up) {
             let epoch = epoch.number();
             self.append_first(&Record::Up { epoch });
+            // Where the disk has failed before, that is told again.
+            self.told &= self.failure().is_none();
         }
         self.up = up;
     }
 
-    /// What was written before a fresh session was written in one that is gone, whether it is
-    /// sent again now or, should its fate not be taken, in another process.
-    fn renew(&mut self, link: &Link<P, Seeded>) {
+    /// Whether the session is fresh. What was written before it was written in one that is gone,
+    /// whether it is sent again now or, should its fate not be taken, in another process.
+    fn renew(&mut self, link: &Link<P, Seeded>) -> bool {
         let fresh = link.stats().fresh;
         if fresh == self.fresh {
-            return;
+            return false;
         }
         self.fresh = fresh;
         self.numbers.clear();
@@ -222,6 +243,7 @@ impl<P: Stored + Payload> Keeper<P> {
             let through = MessageId::from_number(through);
             self.append(&Record::Resent { through });
         }
+        true
     }
 }
 
@@ -339,18 +361,28 @@ impl<P: Stored + Payload + 'static> Books<P> for Keeper<P> {
         }
     }
 
+    fn hello(&self, hello: Hello) -> Hello {
+        Hello {
+            last_seen: hello.last_seen.min(self.received),
+            ..hello
+        }
+    }
+
     fn received(&mut self, epoch: Epoch, sequence: u64, intents: u64) {
-        let Some(ticket) = self.append(&Record::Received { sequence, intents }) else {
+        if self.since.is_none_or(|since| epoch < since) {
+            // It is of another session.
             return;
-        };
-        let ack = Action::SendAck {
-            epoch,
-            sequence,
-            intents,
-        };
-        let [next, last] = &mut self.acks;
-        let place = if next.is_none() { next } else { last };
-        *place = Some((ticket, ack));
+        }
+        if let Some(ticket) = self.append(&Record::Received { sequence, intents }) {
+            let [next, last] = &mut self.acks;
+            let place = if next.is_none() { next } else { last };
+            *place = Some(Ack {
+                ticket,
+                epoch,
+                sequence,
+                intents,
+            });
+        }
     }
 
     fn settled(&mut self, id: MessageId) {
@@ -385,7 +417,7 @@ impl<P: Stored + Payload + 'static> Books<P> for Keeper<P> {
             self.volatile.pop_front();
         }
         let through = self.progress.through;
-        let is_stored = |ack: &mut (Ticket, Action)| ack.0 <= through;
+        let is_stored = |ack: &mut Ack| ack.ticket <= through;
         let [next, last] = &mut self.acks;
         let mut ack = last.take_if(is_stored);
         if ack.is_some() {
@@ -400,7 +432,14 @@ impl<P: Stored + Payload + 'static> Books<P> for Keeper<P> {
         self.told |= failed.is_some();
         let mut news = News::default();
         news.stored = (self.stored > 0).then_some(MessageId::from_number(self.stored));
-        news.ack = ack.map(|(_, ack)| ack);
+        news.ack = ack.map(|ack| {
+            self.received = ack.sequence;
+            Action::SendAck {
+                epoch: ack.epoch,
+                sequence: ack.sequence,
+                intents: ack.intents,
+            }
+        });
         news.failed = failed.map(|failure| failure.shared());
         news
     }
