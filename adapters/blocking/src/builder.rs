@@ -254,7 +254,7 @@ where
     /// # Errors
     ///
     /// [`OpenError`](redial_store::OpenError); the disk is then as it was.
-    pub fn store_over(
+    pub fn store_on(
         self,
         disk: impl redial_store::Disk + Send + 'static,
         options: &redial_store::Options,

@@ -149,7 +149,7 @@ impl<M: Payload> Desk<M> {
             Line::Closed => Event::Closed,
             Line::Up(_) => {
                 let sessions = link.stats().fresh;
-                let fresh = link.config().session().is_none() || sessions != self.fresh;
+                let fresh = !is_replayed(link) || sessions != self.fresh;
                 self.fresh = sessions;
                 Event::Up { fresh }
             }
@@ -164,10 +164,11 @@ impl<M: Payload> Desk<M> {
         books: &mut Option<Box<dyn Books<M>>>,
         fates: usize,
     ) {
-        let options = match link.config().session() {
+        let options = if is_replayed(link) {
+            SendOptions::new().delivery(Delivery::Acknowledged)
+        } else {
             // The requests keep it over an outage; two copies would be one too many.
-            None => SendOptions::new().volatile(),
-            Some(_) => SendOptions::new().delivery(Delivery::Acknowledged),
+            SendOptions::new().volatile()
         };
         while let Some(asking) = self.requests.poll_send() {
             let id = asking.id;
@@ -177,7 +178,8 @@ impl<M: Payload> Desk<M> {
                 None => self.correlate.mark(id.number(), asking.payload),
             };
             // No other message is dropped for it.
-            if !has_room(link, books.as_deref(), fates, &message) {
+            // What goes past the store needs no room there.
+            if !has_room(link, None, fates, &message) {
                 self.marked = Some((id, message));
                 return;
             }
@@ -225,6 +227,12 @@ impl<M: Payload> Desk<M> {
             None => reply.ok(),
         }
     }
+}
+
+/// Whether the session brings requests over an outage. A store would bring them over the end of
+/// the process too, where nobody waits for the answer, or somebody for that to another one.
+fn is_replayed<M: Payload>(link: &Link<M, Seeded>) -> bool {
+    link.config().session().is_some() && !link.config().outbox().durable
 }
 
 /// Whether a message fits without another being dropped, or is so large that it never will.

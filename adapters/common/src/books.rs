@@ -123,8 +123,8 @@ pub struct News {
 pub enum NotStored {
     /// The link has no store.
     NoStore,
-    /// This link never accepted such a message.
-    Unknown,
+    /// It is no message of this link.
+    NotKept,
     /// The disk has failed.
     Failed(Arc<io::Error>),
     /// The link has ended before.
@@ -135,7 +135,7 @@ impl fmt::Display for NotStored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoStore => f.write_str("the link has no store"),
-            Self::Unknown => f.write_str("the link never accepted such a message"),
+            Self::NotKept => f.write_str("it is no message of the link"),
             Self::Failed(error) => write!(f, "the disk failed under the store: {error}"),
             Self::Closed => f.write_str("the link ended before the message was stored"),
         }

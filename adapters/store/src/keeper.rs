@@ -214,12 +214,10 @@ impl<P: Stored + Payload> Keeper<P> {
                 self.append(&Record::Received { sequence, intents });
             }
         }
-        if up.is_some() && self.up != up {
+        if let Some(epoch) = up.filter(|_| self.up != up) {
             if self.renew(link) || self.since.is_none() {
                 self.since = up;
             }
-        }
-        if let Some(epoch) = up.filter(|_| self.up != up) {
             let epoch = epoch.number();
             self.append_first(&Record::Up { epoch });
             // Where the disk has failed before, that is told again.
@@ -447,7 +445,7 @@ impl<P: Stored + Payload + 'static> Books<P> for Keeper<P> {
     fn is_stored(&self, id: MessageId) -> Option<Result<(), NotStored>> {
         let number = id.number();
         if number == 0 || number > self.accepted {
-            return Some(Err(NotStored::Unknown));
+            return Some(Err(NotStored::NotKept));
         }
         let stored = self.store.stored().message.map_or(0, MessageId::number);
         let stored = stored.max(self.stored);

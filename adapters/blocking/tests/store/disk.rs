@@ -95,7 +95,7 @@ impl Bench {
             disk: FileDisk::open(self.path()).unwrap(),
             reins: Arc::clone(reins),
         };
-        let builder = self.builder().store_over(disk, &Options::default());
+        let builder = self.builder().store_on(disk, &Options::default());
         builder.unwrap().spawn().unwrap()
     }
 }

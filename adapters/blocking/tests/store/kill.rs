@@ -99,16 +99,16 @@ fn live(bench: &Bench, life: u64, rng: &mut impl Rng) -> Option<u64> {
     stored
 }
 
+fn random() -> u64 {
+    let mut bytes = [0; 4];
+    getrandom::fill(&mut bytes).unwrap();
+    u64::from(u32::from_le_bytes(bytes))
+}
+
 #[test]
 fn what_was_stored_arrives_once_and_in_order_over_a_hundred_kills() {
-    let seed = match env::var("REDIAL_KILL_SEED") {
-        Ok(seed) => seed.parse().unwrap(),
-        Err(_) => {
-            let mut bytes = [0; 4];
-            getrandom::fill(&mut bytes).unwrap();
-            u64::from(u32::from_le_bytes(bytes))
-        }
-    };
+    let asked = env::var("REDIAL_KILL_SEED").ok();
+    let seed = asked.map_or_else(random, |seed| seed.parse().unwrap());
     println!("REDIAL_KILL_SEED={seed}");
     let mut rng = Seeded::new(Seed::from_number(seed), 0);
     let bench = Bench::new();

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use redial_blocking::NotStored;
 use redial_blocking::redial::outbox::RefusedReason;
+use redial_blocking::redial::requests::{self, RequestOptions, Requests};
 use redial_blocking::redial::{Config, MessageId, Outcome, SendOptions};
 use redial_blocking::store::{Clock, OpenError, Options, Why};
+use redial_blocking::{Correlate, NotStored, RequestFailure};
 use redial_faults::sessions::{Got, Memory};
 
 use crate::{Bench, SOON, connected, keep};
@@ -220,6 +221,54 @@ fn intents_stand_over_restarts() {
     assert_eq!(got(&bench), ["news", "weather", "news", "weather"]);
 }
 
+/// Requests are `7 text`, and nobody answers.
+struct Lines;
+
+impl Correlate<Vec<u8>> for Lines {
+    fn mark(&mut self, id: u64, message: &Vec<u8>) -> Vec<u8> {
+        [id.to_string().as_bytes(), b" ", message].concat()
+    }
+
+    fn of(&self, _: &Vec<u8>) -> Option<u64> {
+        None
+    }
+}
+
+#[test]
+fn requests_end_with_their_process() {
+    let bench = Bench::new();
+    bench.server.stop();
+    let open = || {
+        let requests = Requests::new(requests::Settings::default()).unwrap();
+        let builder = bench.builder().requests(Lines, requests);
+        let builder = builder.store(bench.path(), &Options::default());
+        builder.unwrap().spawn().unwrap()
+    };
+    let (handle, incoming) = open();
+    keep(&handle, "0");
+    let soon = RequestOptions::new().total(Duration::from_millis(20));
+    let failed = handle.request_with("when?", soon).unwrap_err();
+    assert_eq!(
+        (failed.reason, failed.sent),
+        (RequestFailure::TimedOut, false)
+    );
+    drop((handle, incoming));
+    bench.server.start_again(Memory::Wipe).unwrap();
+    let (handle, _incoming) = open();
+    handle.try_send("1").unwrap();
+    assert!(bench.server.wait_received(2, SOON));
+    assert_eq!(bench.got(), ["0", "1"]);
+    // While there is a connection it is asked.
+    let asked = {
+        let handle = handle.clone();
+        std::thread::spawn(move || handle.request("when?").unwrap_err())
+    };
+    assert!(bench.server.wait_received(3, SOON));
+    assert_eq!(bench.got()[2], "1 when?");
+    handle.disconnect();
+    assert!(asked.join().unwrap().sent);
+}
+
 #[test]
 fn what_can_not_be_stored_is_told() {
     let bench = Bench::new();
@@ -248,7 +297,7 @@ fn what_can_not_be_stored_is_told() {
     bench.server.start_again(Memory::Wipe).unwrap();
     waits.join().unwrap().unwrap();
     let never = MessageId::from_number(100);
-    assert!(matches!(handle.stored(never), Err(NotStored::Unknown)));
+    assert!(matches!(handle.stored(never), Err(NotStored::NotKept)));
 
     let (handle, _incoming) = bench.builder().spawn().unwrap();
     let id = handle.try_send("0").unwrap();
