@@ -383,7 +383,16 @@ mod tests {
         let poll = Poll::new().unwrap();
         let waker = Waker::new(poll.registry(), Token(0)).unwrap();
         let link = Link::new(Config::default(), Seeded::new(Seed::from_number(1), 0));
-        let shared: Shared<Vec<u8>> = Shared::new(link, waker, Clock::start(), (1, 1), None);
+        let shared: Shared<Vec<u8>> = Shared::new(
+            link,
+            waker,
+            Clock::start(),
+            (1, 1),
+            None,
+            None,
+            #[cfg(feature = "store")]
+            None,
+        );
         // A closed link has no deadlines, and is there for its handles only.
         assert_eq!(shared.fall_asleep(None, false), None);
         shared.awake();
