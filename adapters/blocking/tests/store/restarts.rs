@@ -73,7 +73,10 @@ fn once_and_in_order_over_restarts_of_the_client() {
     assert!(handle.drain(SOON).is_empty());
     let expected: Vec<_> = (0..number).map(|number| number.to_string()).collect();
     assert_eq!(bench.got(), expected);
-    assert_eq!(bench.server.sessions().0, 1);
+    // A welcome that was lost with its connection leaves a session behind that nobody knows of.
+    let clients = bench.server.clients();
+    let used = clients.iter().filter(|client| !client.got.is_empty());
+    assert_eq!(used.count(), 1);
 }
 
 #[test]
