@@ -70,6 +70,11 @@ async fn victim() {
     let (Ok(url), Some(log), Ok(life)) = (env::var(URL), env::var_os(LOG), env::var(LIFE)) else {
         return;
     };
+    // It ends with whoever has started it.
+    std::thread::spawn(|| {
+        let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(0);
+    });
     let life: u64 = life.parse().expect("a number");
     let sync = if life % 2 == 0 {
         SyncPolicy::Each
@@ -114,6 +119,7 @@ impl Victim {
             .env(URL, url)
             .env(LOG, log)
             .env(LIFE, life.to_string())
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("a process");
@@ -139,16 +145,25 @@ impl Victim {
         }
     }
 
-    /// What it said last of what is stored, before it was killed.
+    /// Kills it, and gives what it said last of what is stored, before it was killed.
     fn kill(mut self) -> Option<u64> {
+        let living = self.child.try_wait().expect("a process").is_none();
+        assert!(living, "it was dead already");
         self.child.kill().expect("it runs");
-        let status = self.child.wait().expect("it ended");
-        assert_ne!(status.code(), Some(101), "it was dead already");
+        self.child.wait().expect("it ended");
         let said = self.lines.iter().filter_map(|line| {
             let number = line.strip_prefix("stored ")?.trim();
             number.parse().ok()
         });
         said.last()
+    }
+}
+
+impl Drop for Victim {
+    fn drop(&mut self) {
+        // Where the test has failed it would live on.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 

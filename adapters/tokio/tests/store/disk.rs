@@ -18,23 +18,27 @@ pub(super) struct Reined {
 #[derive(Default)]
 pub(super) struct Reins {
     fails: Mutex<bool>,
-    /// Syncs wait while this is set.
-    hangs: Mutex<bool>,
+    /// So many bytes go through, and the writes behind them wait.
+    passes: Mutex<Option<usize>>,
     hung: AtomicUsize,
     go: Condvar,
 }
 
 impl Reins {
     pub(super) fn hang(&self, hangs: bool) {
-        *self.hangs.lock().unwrap() = hangs;
+        *self.passes.lock().unwrap() = hangs.then_some(0);
         self.go.notify_all();
+    }
+
+    pub(super) fn hang_after(&self, bytes: usize) {
+        *self.passes.lock().unwrap() = Some(bytes);
     }
 
     pub(super) fn fail(&self) {
         *self.fails.lock().unwrap() = true;
     }
 
-    /// How many syncs had to wait.
+    /// How many writes had to wait.
     pub(super) fn hung(&self) -> usize {
         self.hung.load(Ordering::SeqCst)
     }
@@ -64,20 +68,24 @@ impl Disk for Reined {
         if *self.reins.fails.lock().unwrap() {
             return Err(io::ErrorKind::StorageFull.into());
         }
+        let mut passes = self.reins.passes.lock().unwrap();
+        match &mut *passes {
+            Some(0) => {
+                self.reins.hung.fetch_add(1, Ordering::SeqCst);
+                // Not for ever: a test that fails meanwhile drops its store.
+                let begun = Instant::now();
+                while *passes == Some(0) && begun.elapsed() < LONG {
+                    passes = self.reins.go.wait_timeout(passes, LONG).unwrap().0;
+                }
+            }
+            Some(left) => *left = left.saturating_sub(bytes.len()),
+            None => {}
+        }
+        drop(passes);
         self.disk.append(bytes)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        let mut hangs = self.reins.hangs.lock().unwrap();
-        if *hangs {
-            self.reins.hung.fetch_add(1, Ordering::SeqCst);
-        }
-        // Not for ever: a test that fails meanwhile drops its store.
-        let begun = Instant::now();
-        while *hangs && begun.elapsed() < LONG {
-            hangs = self.reins.go.wait_timeout(hangs, LONG).unwrap().0;
-        }
-        drop(hangs);
         self.disk.sync()
     }
 

@@ -4,7 +4,8 @@ use redial::outbox::RefusedReason;
 use redial::requests::{self, Requests};
 use redial::session::SessionId;
 use redial::{Cause, MessageId, Outcome, SendOptions};
-use redial_faults::sessions::Client;
+use redial_faults::sessions::{Client, Memory};
+use redial_tokio::store::format::FRAME;
 use redial_tokio::store::recover;
 use redial_tokio::{Correlate, NotStored};
 
@@ -78,37 +79,53 @@ async fn no_message_and_no_intent_is_written_before_it_is_stored() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_written_before_the_log_says_that_it_may_be() {
     let bench = Bench::new();
-    let (builder, _) = bench.builder();
-    let (handle, incoming) = builder.spawn();
-    bench.client();
+    let (builder, reins) = bench.builder();
+    let (handle, mut incoming) = builder.spawn();
+    session(&mut incoming).await;
     bench.server.stop();
     until("an outage", || handle.status().phase != Phase::Connected).await;
     let id = handle.send("0".into()).await.unwrap();
     soon("stored", handle.stored(id)).await.unwrap();
-    drop(incoming);
-    soon("an end", handle.finish()).await.unwrap();
-
     // The message is stored, but not that a connection is up.
-    let server = SessionServer::start().unwrap();
-    let (disk, reins) = Reined::new(&bench.path);
-    let builder = unbuilt(&server.url(), config());
-    let builder = builder.store_on(disk, &Options::default()).unwrap();
     reins.hang(true);
-    let (handle, mut incoming) = builder.spawn();
+    bench.server.start_again(Memory::Wipe).unwrap();
     let fresh = session(&mut incoming).await;
     assert!(matches!(fresh, Resumption::Fresh { .. }), "{fresh:?}");
     until("the disk hangs", || reins.hung() > 0).await;
-    let session = server.clients()[0].session;
+    let session = bench.server.clients().last().unwrap().session;
     for round in 0..3 {
-        let text = round.to_string();
-        server
-            .send(session, text.as_str(), SendOptions::new())
-            .unwrap();
-        assert_eq!(next(&mut incoming).await, text);
+        bench
+            .around(session, &mut incoming, &round.to_string())
+            .await;
     }
-    assert_eq!((got(&server).len(), handle.status().queued), (0, 1));
+    assert_eq!((got(&bench.server).len(), handle.status().queued), (0, 1));
     reins.hang(false);
-    assert_eq!(wait_got(&server, 1).await, ["0"]);
+    assert_eq!(wait_got(&bench.server, 1).await, ["0"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_that_dies_between_hello_and_ready_leaves_the_session_to_the_next() {
+    let bench = Bench::new();
+    let (builder, _) = bench.builder();
+    let (handle, mut incoming) = builder.spawn();
+    session(&mut incoming).await;
+    soon("an end", handle.finish()).await.unwrap();
+
+    let (builder, reins) = bench.builder();
+    // What is written down before the hello: two records of a kind and a number.
+    reins.hang_after(2 * (FRAME + 9));
+    let (handle, mut incoming) = builder.spawn();
+    let resumed = session(&mut incoming).await;
+    assert!(matches!(resumed, Resumption::Resumed { .. }), "{resumed:?}");
+    until("the disk hangs", || reins.hung() > 0).await;
+    let killed = crash(&bench.path, "killed");
+    reins.hang(false);
+    soon("an end", handle.finish()).await.unwrap();
+
+    let url = bench.server.url();
+    let (_handle, mut incoming) = open(&url, &config(), &killed, &Options::default()).await;
+    let resumed = session(&mut incoming).await;
+    assert!(matches!(resumed, Resumption::Resumed { .. }), "{resumed:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -41,13 +41,13 @@ pub(super) struct Books<M> {
     log: Option<Box<dyn Keeper<M>>>,
     report: Arc<Report>,
     told: Arc<watch::Sender<Told>>,
-    /// What the log has of the link: its session, and its counts of connections and of fresh
-    /// sessions.
+    /// What the log has of the link: its session, and its count of fresh sessions.
     session: (Option<SessionId>, Option<ServerId>),
-    connected: u64,
     fresh: u64,
-    /// The log says that messages may be written.
-    up: bool,
+    /// The log says that messages may be written on this connection, by its count.
+    up: Option<u64>,
+    /// It knows of a number of a connection of this process.
+    has_epoch: bool,
     /// The last message that the log was given, and the last that may ever have been written.
     accepted: u64,
     through: u64,
@@ -146,15 +146,18 @@ impl<M: Payload + 'static> Books<M> {
         let last = link.outbox().last_in_flight().map_or(0, MessageId::number);
         self.through = self.through.max(last);
         let stats = link.stats();
-        let open = stats.connected > stats.disconnected;
-        if self.up && (!open || stats.connected != self.connected) {
-            self.up = false;
-            let through = MessageId::from_number(self.through);
-            self.append(&Record::Down {
-                through: (self.through > 0).then_some(through),
-            });
+        let open = (stats.connected > stats.disconnected).then_some(stats.connected);
+        if self.up.is_some() && self.up != open {
+            self.up = None;
+            self.down();
             // The connection can't ask any more to acknowledge the last of it.
             self.receipts.want(Ack::of_all(link.inbox()));
+        }
+        let begins = self.up != open;
+        if begins {
+            self.up = open;
+            let epoch = link.state().epoch().map_or(0, redial::Epoch::number);
+            self.require(&Record::Up { epoch });
         }
         let session = link.session();
         if session != self.session {
@@ -176,13 +179,8 @@ impl<M: Payload + 'static> Books<M> {
                 self.append(&Record::Resent { through });
             }
         }
-        if open && !self.up {
-            self.up = true;
-            self.connected = stats.connected;
-            let epoch = link.state().epoch().map_or(0, redial::Epoch::number);
-            if self.require(&Record::Up { epoch }) {
-                self.gate = self.last;
-            }
+        if begins {
+            self.gate = self.last;
         }
     }
 
@@ -197,7 +195,16 @@ impl<M: Payload + 'static> Books<M> {
     }
 
     /// Makes a hello say what is stored. It may be said when this ticket is.
+    ///
+    /// The peer takes a session back from no connection with a higher number. So the first number
+    /// of this process is stored before the peer hears of it, as that of a connection on which
+    /// nothing was written: the next process begins above it, and by far above those that follow.
     pub(super) fn hold(&mut self, hello: &mut Hello) -> u64 {
+        if !std::mem::replace(&mut self.has_epoch, true) {
+            let epoch = hello.connection;
+            self.require(&Record::Up { epoch });
+            self.down();
+        }
         self.settle();
         hello.last_seen = hello.last_seen.min(self.receipts.stored());
         self.last
@@ -209,7 +216,7 @@ impl<M: Payload + 'static> Books<M> {
 
     /// Whether messages and intents may be written.
     pub(super) const fn may_write(&self) -> bool {
-        self.up && self.is_past(self.gate)
+        self.up.is_some() && self.is_past(self.gate)
     }
 
     /// The link wants to acknowledge this.
@@ -281,6 +288,14 @@ impl<M: Payload + 'static> Books<M> {
             self.stored_message
         };
         link.handle(now, Event::Stored(MessageId::from_number(through)));
+    }
+
+    /// No more is written than what was.
+    fn down(&mut self) {
+        let through = MessageId::from_number(self.through);
+        self.append(&Record::Down {
+            through: (self.through > 0).then_some(through),
+        });
     }
 
     fn append(&mut self, record: &Record<'_, M>) {
