@@ -31,13 +31,21 @@ impl Reins {
         self.go.notify_all();
     }
 
+    /// The file at this path, under these reins.
+    pub(crate) fn over(self: &Arc<Self>, path: PathBuf) -> Reined {
+        Reined {
+            disk: FileDisk::open(path).unwrap(),
+            reins: Arc::clone(self),
+        }
+    }
+
     /// How many syncs had to wait.
     pub(crate) fn hung(&self) -> usize {
         self.hung.load(Ordering::SeqCst)
     }
 }
 
-struct Reined {
+pub(crate) struct Reined {
     disk: FileDisk,
     reins: Arc<Reins>,
 }
@@ -91,10 +99,7 @@ impl Disk for Reined {
 impl Bench {
     /// A link whose disk obeys these reins.
     pub(crate) fn open_reined(&self, reins: &Arc<Reins>) -> Ends<Vec<u8>> {
-        let disk = Reined {
-            disk: FileDisk::open(self.path()).unwrap(),
-            reins: Arc::clone(reins),
-        };
+        let disk = reins.over(self.path());
         let builder = self.builder().store_on(disk, &Options::default());
         builder.unwrap().spawn().unwrap()
     }

@@ -15,7 +15,7 @@ use redial_blocking::redial::rng::Seed;
 use redial_blocking::redial::session::{Cadence, Settings};
 use redial_blocking::redial::{Config, Delivery, MessageId, Phase};
 use redial_blocking::store::Options;
-use redial_blocking::{Builder, Ends, Handle, Tcp, Wire, tcp};
+use redial_blocking::{Builder, Correlate, Ends, Handle, Tcp, Wire, tcp};
 use redial_faults::sessions::{SessionOptions, SessionServer};
 
 /// Long enough for anything that happens at all.
@@ -82,6 +82,19 @@ impl Bench {
     fn got(&self) -> Vec<String> {
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         self.server.received().into_iter().map(text).collect()
+    }
+}
+
+/// Requests are `7 text`, and nobody answers.
+struct Lines;
+
+impl Correlate<Vec<u8>> for Lines {
+    fn mark(&mut self, id: u64, message: &Vec<u8>) -> Vec<u8> {
+        [id.to_string().as_bytes(), b" ", message].concat()
+    }
+
+    fn of(&self, _: &Vec<u8>) -> Option<u64> {
+        None
     }
 }
 

@@ -1,14 +1,17 @@
 //! What waits for the disk, and what becomes of it when the disk fails.
 
 use std::sync::Arc;
+use std::thread;
 
 use redial_blocking::redial::outbox::RefusedReason;
+use redial_blocking::redial::requests::{Requests, Settings};
 use redial_blocking::redial::{Outcome, Phase, SendOptions};
+use redial_blocking::store::Options;
 use redial_blocking::{Handle, Incoming, NotStored};
 use redial_faults::sessions::{Client, Memory};
 
 use crate::disk::Reins;
-use crate::{Bench, SOON, connected, keep, until};
+use crate::{Bench, Lines, SOON, connected, keep, until};
 
 /// Something goes from the server to the client: whatever the client had to do before it has been
 /// done.
@@ -88,11 +91,12 @@ fn nothing_is_acknowledged_before_it_is_stored_as_received() {
     bench.server.reset_all();
     let resumed = |clients: &[Client]| clients[0].resumed == 1;
     assert!(bench.server.wait_clients(SOON, resumed));
+    round(&bench, &incoming);
     assert_eq!(acked(&bench), 0);
     reins.hang(false);
-    let all = |clients: &[Client]| clients[0].fates.acked == 1;
-    assert!(bench.server.wait_clients(SOON, all));
     assert!(incoming.try_recv().is_err(), "it came twice");
+    let all = |clients: &[Client]| clients[0].fates.acked == 2;
+    assert!(bench.server.wait_clients(SOON, all));
 }
 
 #[test]
@@ -108,6 +112,28 @@ fn what_the_application_has_not_taken_is_not_acknowledged() {
     assert!(incoming.try_recv().is_err());
     let one = |clients: &[Client]| clients[0].fates.acked == 1;
     assert!(bench.server.wait_clients(SOON, one));
+}
+
+#[test]
+fn requests_go_past_the_store() {
+    let (bench, reins) = (Bench::new(), Arc::new(Reins::default()));
+    let requests = Requests::new(Settings::default()).unwrap();
+    let builder = bench.builder().requests(Lines, requests);
+    let (handle, _incoming) = builder
+        .store_on(reins.over(bench.path()), &Options::default())
+        .unwrap()
+        .spawn()
+        .unwrap();
+    keep(&handle, "0");
+    assert!(bench.server.wait_received(1, SOON));
+    reins.hang(true);
+    let asking = handle.clone();
+    let asked = thread::spawn(move || asking.request("when?"));
+    assert!(bench.server.wait_received(2, SOON));
+    assert_eq!(bench.got()[1], "1 when?");
+    reins.hang(false);
+    handle.disconnect();
+    asked.join().unwrap().unwrap_err();
 }
 
 #[test]

@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use redial_blocking::redial::outbox::RefusedReason;
 use redial_blocking::redial::requests::{self, RequestOptions, Requests};
-use redial_blocking::redial::{Config, MessageId, Outcome, SendOptions};
+use redial_blocking::redial::{Config, MessageId, Outcome, Phase, SendOptions};
 use redial_blocking::store::{Clock, OpenError, Options, Why};
-use redial_blocking::{Correlate, NotStored, RequestFailure};
+use redial_blocking::{NotStored, RequestFailure};
 use redial_faults::sessions::{Got, Memory};
 
-use crate::{Bench, SOON, connected, keep};
+use crate::{Bench, Lines, SOON, connected, keep, until};
 
 #[test]
 fn what_is_queued_offline_goes_out_in_the_next_process() {
@@ -109,6 +109,23 @@ fn what_came_in_comes_once_over_restarts() {
         assert_eq!(message, expected.to_string().into_bytes());
         expected += 1;
     }
+}
+
+#[test]
+fn what_is_accepted_in_an_outage_is_known_to_be_unwritten() {
+    let bench = Bench::new();
+    let (handle, incoming) = bench.open();
+    keep(&handle, "0");
+    assert!(bench.server.wait_received(1, SOON));
+    until("its fate", || handle.status().in_flight == 0);
+    bench.server.stop();
+    let lost = handle.wait(|status| status.phase != Phase::Connected, SOON);
+    assert!(lost.is_some());
+    keep(&handle, "1");
+    drop((handle, incoming));
+    let (handle, _incoming) = bench.open();
+    let status = handle.status();
+    assert_eq!((status.queued, status.in_flight), (1, 0));
 }
 
 #[test]
@@ -222,19 +239,6 @@ fn intents_stand_over_restarts() {
     handle.try_send("2").unwrap();
     assert!(bench.server.wait_received(3, SOON));
     assert_eq!(got(&bench), ["news", "weather", "news", "weather"]);
-}
-
-/// Requests are `7 text`, and nobody answers.
-struct Lines;
-
-impl Correlate<Vec<u8>> for Lines {
-    fn mark(&mut self, id: u64, message: &Vec<u8>) -> Vec<u8> {
-        [id.to_string().as_bytes(), b" ", message].concat()
-    }
-
-    fn of(&self, _: &Vec<u8>) -> Option<u64> {
-        None
-    }
 }
 
 #[test]
