@@ -65,9 +65,6 @@ impl Disk for Reined {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        if *self.reins.fails.lock().unwrap() {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
         let mut passes = self.reins.passes.lock().unwrap();
         match &mut *passes {
             Some(0) => {
@@ -82,6 +79,9 @@ impl Disk for Reined {
             None => {}
         }
         drop(passes);
+        if *self.reins.fails.lock().unwrap() {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.disk.append(bytes)
     }
 

@@ -226,8 +226,11 @@ async fn a_disk_that_fails_hands_messages_back() {
     let id = handle.send("0".into()).await.unwrap();
     soon("stored", handle.stored(id)).await.unwrap();
     assert_eq!(fate(&mut fates).await.outcome, Outcome::Acked);
-    reins.fail();
+    reins.hang(true);
     let id = handle.send("1".into()).await.unwrap();
+    until("the disk hangs", || reins.hung() > 0).await;
+    reins.fail();
+    reins.hang(false);
     let stored = soon("an answer", handle.stored(id)).await;
     assert!(matches!(stored, Err(NotStored::Failed(_))), "{stored:?}");
     let back = fate(&mut fates).await;
