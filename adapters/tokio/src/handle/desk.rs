@@ -12,7 +12,8 @@ use redial::{Delivery, Epoch, Instant, Payload, Phase, SendOptions};
 use redial_adapter::{Correlate, Received, RequestFailed, RequestFailure};
 
 use super::books::Books;
-use super::shared::{Inner, Shared, has_room, send};
+use super::inner::{Inner, has_room, send};
+use super::shared::Shared;
 use crate::engine::{Intake, TokioLink};
 
 /// What a builder was given for requests.

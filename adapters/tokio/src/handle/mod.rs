@@ -1,6 +1,6 @@
 //! The handle: a cheap clone that sends, asks and commands while a task drives the engine.
 //!
-//! - `shared`: the link under its lock, and who waits for what;
+//! - `shared`, `inner`, `seat`: the link under its lock, and who waits for what;
 //! - `task`: what is spawned;
 //! - `inbox`: messages on their way to the application;
 //! - `fates`: what became of sent messages;
@@ -15,7 +15,9 @@ mod books;
 mod desk;
 mod fates;
 mod inbox;
+mod inner;
 mod reply;
+mod seat;
 mod shared;
 mod task;
 

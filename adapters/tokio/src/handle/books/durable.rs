@@ -16,7 +16,8 @@ use super::Books;
 use super::received::Receipts;
 use super::stored::Told;
 use crate::engine::TokioLink;
-use crate::handle::shared::{Inner, Shared};
+use crate::handle::inner::Inner;
+use crate::handle::shared::Shared;
 
 /// A log, whatever it knows of payloads.
 pub(super) trait Keeper<M>: Send {
