@@ -245,7 +245,11 @@ fn what_was_stored_arrives_once_and_in_order_however_often_it_is_killed() {
             "{number} was stored, and is lost"
         );
     }
-    assert_eq!(server.sessions().0, 1, "one session");
+    // A life that ends before it has written down its first welcome leaves a session behind that
+    // nobody knows of.
+    let clients = server.clients();
+    let used = clients.iter().filter(|client| !client.got.is_empty());
+    assert_eq!(used.count(), 1, "one session");
     assert!(
         stored.len() as u64 > kills / 2,
         "few lives have shown anything"

@@ -130,9 +130,12 @@ impl<M: Payload + Send + 'static> Durable<M> {
             session: link.session(),
             fresh: stats.fresh,
             up: None,
-            has_epoch: false,
             accepted,
-            through: 0,
+            // What was carried over as tried may have been written.
+            through: link
+                .outbox()
+                .last_in_flight()
+                .map_or(0, redial::MessageId::number),
             settled: None,
             last: 0,
             gate: 0,

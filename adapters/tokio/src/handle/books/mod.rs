@@ -46,8 +46,6 @@ pub(super) struct Books<M> {
     fresh: u64,
     /// The log says that messages may be written on this connection, by its count.
     up: Option<u64>,
-    /// It knows of a number of a connection of this process.
-    has_epoch: bool,
     /// The last message that the log was given, and the last that may ever have been written.
     accepted: u64,
     through: u64,
@@ -195,16 +193,7 @@ impl<M: Payload + 'static> Books<M> {
     }
 
     /// Makes a hello say what is stored. It may be said when this ticket is.
-    ///
-    /// The peer takes a session back from no connection with a higher number. So the first number
-    /// of this process is stored before the peer hears of it, as that of a connection on which
-    /// nothing was written: the next process begins above it, and by far above those that follow.
     pub(super) fn hold(&mut self, hello: &mut Hello) -> u64 {
-        if !std::mem::replace(&mut self.has_epoch, true) {
-            let epoch = hello.connection;
-            self.require(&Record::Up { epoch });
-            self.down();
-        }
         self.settle();
         hello.last_seen = hello.last_seen.min(self.receipts.stored());
         self.last
