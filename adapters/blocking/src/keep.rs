@@ -38,6 +38,13 @@ impl<M: Payload> Core<M> {
         })
     }
 
+    /// Whether there is use in this: where the disk has failed, there is none in another start.
+    pub(crate) fn may_follow(&self, event: Event) -> bool {
+        let begins = matches!(event, Event::Command(Command::Start | Command::Reconnect));
+        let books = self.books.as_ref().filter(|_| begins);
+        books.is_none_or(|books| !books.has_failed())
+    }
+
     /// What the link has received by now is with the application.
     pub(crate) fn keep_receipt(&mut self, epoch: Epoch, wanted: bool) {
         if self.books.is_none() {

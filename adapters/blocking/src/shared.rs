@@ -83,7 +83,7 @@ impl<M: Payload> Shared<M> {
     pub(crate) fn command(&self, event: Event) {
         let mut core = self.lock();
         let now = self.clock.now();
-        if core.gone {
+        if core.gone || !core.may_follow(event) {
             return;
         }
         if core.link.poll_timeout().is_none_or(|due| now < due) {

@@ -89,6 +89,10 @@ pub trait Books<P>: Send {
     /// kept for the next process, unless this link goes on.
     fn abandoned(&mut self, id: MessageId);
 
+    /// Whether the disk has failed. Nothing is ever written again, so there is no use in starting
+    /// the link.
+    fn has_failed(&self) -> bool;
+
     /// Whether there is news.
     fn has_news(&self) -> bool;
 

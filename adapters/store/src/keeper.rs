@@ -220,8 +220,6 @@ impl<P: Stored + Payload> Keeper<P> {
             }
             let epoch = epoch.number();
             self.append_first(&Record::Up { epoch });
-            // Where the disk has failed before, that is told again.
-            self.told &= self.failure().is_none();
         }
         self.up = up;
     }
@@ -396,6 +394,10 @@ impl<P: Stored + Payload + 'static> Books<P> for Keeper<P> {
             Some((_, last)) if last.checked_add(1) == Some(id) => *last = id,
             _ => self.abandoned.push((id, id)),
         }
+    }
+
+    fn has_failed(&self) -> bool {
+        self.failure().is_some()
     }
 
     fn has_news(&self) -> bool {

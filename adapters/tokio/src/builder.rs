@@ -3,16 +3,17 @@
 use std::fmt;
 use std::time::Duration;
 
+use redial::outbox::Limits;
 use redial::requests::Requests;
 use redial::rng::{Seed, Seeded};
-use redial::{Config, Link};
-use redial_adapter::{Correlate, Handshake, Protocol, with_ready_deadline};
+use redial::{Carryover, Config, Link, Payload};
+use redial_adapter::{Books, Correlate, Handshake, Protocol, with_ready_deadline};
 
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::connector::Connector;
 use crate::engine::{Engine, Greeter, Room, Speaker, TokioLink};
-use crate::handle::{self, Asking, Handle, Incoming, Opened, Wishes};
+use crate::handle::{self, Asking, Handle, Incoming, Wishes};
 use crate::reconnecting::{Options, Reconnecting};
 
 /// Builds a link out of what makes connections and what speaks on them.
@@ -30,9 +31,13 @@ pub struct Builder<C, D: Codec> {
     start: bool,
     drain_within: Duration,
     keep_fates: bool,
+    store: Option<Left<D::Message>>,
     #[cfg(feature = "store")]
-    store: Option<handle::Durable<D::Message>>,
+    report: Option<redial_store::Report>,
 }
+
+/// The books of a link, and what a process before this one has left in them.
+type Left<M> = (Box<dyn Books<M>>, Carryover<M>);
 
 impl<C, D> Builder<C, D>
 where
@@ -57,8 +62,9 @@ where
             start: true,
             drain_within: Duration::from_secs(5),
             keep_fates: false,
-            #[cfg(feature = "store")]
             store: None,
+            #[cfg(feature = "store")]
+            report: None,
         }
     }
 
@@ -162,8 +168,19 @@ where
             keep_fates: self.keep_fates,
         };
         let asking = self.asking.take();
-        let (engine, link, clock, kept) = self.assemble();
-        handle::spawn(engine, link, clock, kept, asking, wishes)
+        #[cfg(feature = "store")]
+        let report = self.report.take();
+        let (engine, link, clock, books) = self.assemble();
+        handle::spawn(
+            engine,
+            link,
+            clock,
+            books,
+            #[cfg(feature = "store")]
+            report,
+            asking,
+            wishes,
+        )
     }
 
     /// The link as a stream and sink, started, driven by being polled.
@@ -180,9 +197,9 @@ where
             drain_within: self.drain_within,
             keep_fates: self.keep_fates,
         };
-        let (engine, link, clock, kept) = self.assemble();
+        let (engine, link, clock, books) = self.assemble();
         assert!(
-            kept.is_none(),
+            books.is_none(),
             "a store needs a handle: use `Builder::spawn`"
         );
         Reconnecting::new(engine, link, clock, inbox, options)
@@ -208,12 +225,11 @@ where
             self.protocol,
             clock,
         );
-        #[cfg(feature = "store")]
-        if let Some(store) = self.store {
-            let (link, kept) = store.revive(config, rng, clock.now());
-            return (engine, link, clock, Some(kept));
-        }
-        (engine, Link::new(config, rng), clock, None)
+        let (link, books) = match self.store {
+            None => (Link::new(config, rng), None),
+            Some((books, left)) => (revive(config, rng, clock, left), Some(books)),
+        };
+        (engine, link, clock, books)
     }
 }
 
@@ -221,7 +237,7 @@ type Assembled<C, D> = (
     Engine<C, D>,
     TokioLink<<D as Codec>::Message>,
     Clock,
-    Option<Opened<<D as Codec>::Message>>,
+    Option<Box<dyn Books<<D as Codec>::Message>>>,
 );
 
 /// With the feature `store`.
@@ -248,12 +264,12 @@ where
     ///
     /// [`OpenError`](redial_store::OpenError): among others, another process has the log open.
     pub fn store(
-        mut self,
+        self,
         path: impl AsRef<std::path::Path>,
         options: &redial_store::Options,
     ) -> Result<Self, redial_store::OpenError> {
-        self.store = Some(handle::Durable::open(path.as_ref(), options)?);
-        Ok(self)
+        let (keeper, recovery) = redial_store::Keeper::open(path, options)?;
+        Ok(self.keep(keeper, recovery))
     }
 
     /// The same on a disk of one's own.
@@ -262,17 +278,27 @@ where
     ///
     /// [`OpenError`](redial_store::OpenError).
     pub fn store_on(
-        mut self,
+        self,
         disk: impl redial_store::Disk + Send + 'static,
         options: &redial_store::Options,
     ) -> Result<Self, redial_store::OpenError> {
-        self.store = Some(handle::Durable::over(disk, options)?);
-        Ok(self)
+        let (keeper, recovery) = redial_store::Keeper::over(disk, options)?;
+        Ok(self.keep(keeper, recovery))
     }
 
     /// What was found in the log; `None` without a store.
     pub fn recovery(&self) -> Option<&redial_store::Report> {
-        self.store.as_ref().map(handle::Durable::report)
+        self.report.as_ref()
+    }
+
+    fn keep(
+        mut self,
+        keeper: redial_store::Keeper<D::Message>,
+        recovery: redial_store::Recovery<D::Message>,
+    ) -> Self {
+        self.store = Some((Box::new(keeper), recovery.carryover));
+        self.report = Some(recovery.report);
+        self
     }
 }
 
@@ -282,6 +308,28 @@ impl<C, D: Codec> fmt::Debug for Builder<C, D> {
             .field("config", &self.config)
             .finish_non_exhaustive()
     }
+}
+
+/// A link that goes on where the process before left off, and writes nothing before it is stored.
+#[expect(
+    clippy::expect_used,
+    reason = "a store gives nothing from which a link can't go on, and tests that"
+)]
+fn revive<M: Payload>(
+    config: Config,
+    rng: Seeded,
+    clock: Clock,
+    left: Carryover<M>,
+) -> TokioLink<M> {
+    let limits = Limits {
+        durable: true,
+        ..config.outbox().clone()
+    };
+    // No rule speaks of it, so what was valid is.
+    let durable = config.to_builder().outbox(limits).build();
+    let config = durable.unwrap_or(config);
+    let link = Link::revive(config, rng, clock.now(), left, Duration::ZERO);
+    link.expect("a carryover that holds")
 }
 
 #[expect(

@@ -70,8 +70,6 @@ pub use self::builder::Builder;
 pub use self::codec::{Codec, Decoded, TooBig};
 pub use self::connector::{Attempt, Connector, Failure, cause_of_io};
 pub use self::error::Error;
-#[cfg(feature = "store")]
-pub use self::handle::NotStored;
 pub use self::handle::{Fates, Handle, Incoming, Reply};
 #[cfg(any(feature = "tungstenite", feature = "tcp"))]
 pub use self::net::Wire;
@@ -80,6 +78,8 @@ pub use self::reconnecting::Reconnecting;
 pub use self::websocket::{Message, websocket, websocket_with};
 
 pub use redial;
+#[cfg(feature = "store")]
+pub use redial_adapter::NotStored;
 #[cfg(feature = "json")]
 pub use redial_adapter::json;
 pub use redial_adapter::wire;

@@ -53,7 +53,7 @@ struct Owned<M> {
     detail: Option<String>,
 }
 
-impl<M> Seat<M> for Owned<M> {
+impl<M: Payload> Seat<M> for Owned<M> {
     fn with<R>(&mut self, act: impl FnOnce(&mut TokioLink<M>) -> R) -> R {
         act(&mut self.link)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use redial::{Epoch, Hello, MessageId, Payload};
+use redial::{Epoch, MessageId, Payload};
 use redial_adapter::Opening;
 
 /// An open connection.
@@ -15,8 +15,6 @@ pub(super) struct Line<T, M> {
     pub(super) transport: T,
     pub(super) opening: Opening,
     pub(super) stage: Stage,
-    /// What the protocol is to begin with, when this mark of the store is passed.
-    pub(super) hello: Option<(Hello, u64)>,
     /// What the handshake and the protocol say and is to be written.
     pub(super) says: VecDeque<M>,
     /// The nonce of a ping to be written.
@@ -79,7 +77,6 @@ impl<T, M> Line<T, M> {
             transport,
             opening,
             stage,
-            hello: None,
             says: VecDeque::new(),
             ping: None,
             pong: false,

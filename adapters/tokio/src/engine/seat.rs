@@ -1,13 +1,13 @@
 //! Where the link sits: owned by a face, or shared with handles under a lock, perhaps with a store.
 
-use redial::{Epoch, Hello, IntentId};
+use redial::{Epoch, Hello, Instant, MessageId, Payload};
 
 use super::TokioLink;
 
 /// Access to the link for the time of one call.
 ///
 /// What has to wait for a store is asked here too. Without one nothing does.
-pub(crate) trait Seat<M> {
+pub(crate) trait Seat<M: Payload> {
     /// Does something with the link. Short: others may wait for it.
     fn with<R>(&mut self, act: impl FnOnce(&mut TokioLink<M>) -> R) -> R;
 
@@ -17,21 +17,14 @@ pub(crate) trait Seat<M> {
     /// An attempt failed, in words.
     fn note(&mut self, detail: String);
 
-    /// Makes a hello say only what is stored. It may be said when this mark is
-    /// [passed](Self::is_past).
-    fn hold(&mut self, hello: &mut Hello) -> u64 {
-        let _ = hello;
-        0
+    /// Makes a hello say only what is stored.
+    fn hold(&mut self, hello: Hello) -> Hello {
+        hello
     }
 
-    /// Whether everything up to this mark is stored.
-    fn is_past(&mut self, mark: u64) -> bool {
-        let _ = mark;
-        true
-    }
-
-    /// Whether messages and intents may be written on the connection that is up.
-    fn may_write(&mut self) -> bool {
+    /// Whether messages and intents may be written on this connection.
+    fn may_write(&mut self, epoch: Epoch) -> bool {
+        let _ = epoch;
         true
     }
 
@@ -46,8 +39,13 @@ pub(crate) trait Seat<M> {
         None
     }
 
-    /// An intent was written with this number.
-    fn numbered(&mut self, intent: IntentId, number: u64) {
+    /// An intent was written with this number; without one, it can't be.
+    fn numbered(&mut self, intent: MessageId, number: Option<u64>) {
         let _ = (intent, number);
+    }
+
+    /// The peer has refused the intent with this number.
+    fn refuse_intent(&mut self, now: Instant, epoch: Epoch, number: u64) {
+        self.with(|link| link.refuse_intent(now, epoch, number));
     }
 }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::Sink;
-use redial::{Instant, IntentId, MessageId, Payload};
+use redial::{Instant, MessageId, Payload};
 
 use super::line::Line;
 use super::talk::{Speaker, Talk};
@@ -52,8 +52,8 @@ where
                 if let Err(error) = written {
                     return Step::Broken(error);
                 }
-                if let Some(intent) = intent.filter(|_| line.committed == Some(id)) {
-                    numbered = Some(intent);
+                if id.intent().is_some() {
+                    numbered = Some((id, intent.filter(|_| line.committed == Some(id))));
                     // Its number is told before anything else is written.
                     return Step::Done;
                 }
@@ -71,18 +71,15 @@ where
     Step::Done
 }
 
-/// An intent, and the number with which it is written.
-type Numbered = (IntentId, u64);
-
 /// The next message in the protocol's words, unless it was made already.
 fn next<T, M: Payload + 'static>(
     protocol: &mut Speaker<M>,
     line: &mut Line<T, M>,
     now: Instant,
     core: &mut TokioLink<M>,
-) -> Option<(MessageId, Option<Numbered>, M)> {
+) -> Option<(MessageId, Option<u64>, M)> {
     let next = core.peek(now, line.epoch)?;
-    let intent = next.id.intent().zip(next.intent);
+    let intent = next.intent;
     let made = line.aside.take().filter(|(id, _)| *id == next.id);
     let message = made.map_or_else(|| protocol.send(&next), |(_, message)| message);
     Some((next.id, intent, message))

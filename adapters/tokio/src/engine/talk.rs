@@ -130,15 +130,11 @@ where
         if !due(line) {
             return true;
         }
-        let Some((hello, mark)) = line.hello.or_else(|| greeting(line.epoch, seat)) else {
+        let Some(hello) = greeting(line.epoch, seat) else {
             // The link wants this connection no more.
             line.stage = Stage::Talking;
             return true;
         };
-        line.hello = Some((hello, mark));
-        if !seat.is_past(mark) {
-            return false;
-        }
         line.stage = Stage::Talking;
         let refused = match talk.protocol.begin(line.opening, hello) {
             Greeting::More(said) => {
@@ -238,8 +234,10 @@ where
             return None;
         }
         let actions = &mut self.actions;
+        let epoch = line.epoch;
         let mut failure = None;
         while !talk.words.is_empty() {
+            let mut refused = None;
             seat.with(|link| {
                 while let Some(word) = talk.words.pop_front() {
                     let mut settles = false;
@@ -254,6 +252,10 @@ where
                             continue;
                         }
                         Word::Frame(frame) => link.handle(now, Event::Frame(line.epoch, frame)),
+                        Word::Heard(Heard::IntentRefused(number)) => {
+                            refused = Some(number);
+                            break;
+                        }
                         Word::Heard(word) => {
                             settles = matches!(word, Heard::Welcome(_) | Heard::Ready);
                             failure = apply(now, link, line, word, intake);
@@ -274,28 +276,34 @@ where
                     actions.push_back(action);
                 }
             });
+            if let Some(number) = refused {
+                seat.refuse_intent(now, epoch, number);
+            }
         }
         self.act(seat);
         failure
     }
 }
 
-/// What the protocol is to begin with, and the mark of the store before which it may not be said.
-fn greeting<M, S: Seat<M>>(epoch: Epoch, seat: &mut S) -> Option<(Hello, u64)>
+/// What the protocol is to begin with.
+fn greeting<M, S: Seat<M>>(epoch: Epoch, seat: &mut S) -> Option<Hello>
 where
     M: Payload + 'static,
 {
-    let mut hello = seat.with(|link| match link.config().session() {
-        Some(_) => link.hello(epoch),
-        None => Some(Hello {
-            session: None,
-            last_seen: 0,
-            first: 1,
-            connection: 1,
-        }),
-    })?;
-    let mark = seat.hold(&mut hello);
-    Some((hello, mark))
+    const NO_SESSION: Hello = Hello {
+        session: None,
+        last_seen: 0,
+        first: 1,
+        connection: 1,
+    };
+    let hello = seat.with(|link| {
+        let session = link.config().session().is_some();
+        session.then(|| link.hello(epoch))
+    });
+    match hello {
+        Some(hello) => hello.map(|hello| seat.hold(hello)),
+        None => Some(NO_SESSION),
+    }
 }
 
 /// Judges a message by its place. True if it is for the application.
@@ -338,9 +346,6 @@ fn apply<T, M: Payload>(
     let epoch = line.epoch;
     match word {
         Heard::Acked(ack) => core.handle(now, Event::Acked(epoch, ack)),
-        Heard::IntentRefused(number) => {
-            core.refuse_intent(now, epoch, number);
-        }
         Heard::Welcome(_) if core.config().session().is_none() => {
             return Some(Failure::new(
                 Cause::Protocol(ProtocolError::Frame),

@@ -135,7 +135,7 @@ where
     }
     // Behind a flush that waits, messages stay in the queue: what the transport holds is what
     // a ping has to wait for, and what is lost with the connection.
-    if line.wanted && !line.stalled && line.closing == Closing::No && seat.may_write() {
+    if line.wanted && !line.stalled && line.closing == Closing::No && seat.may_write(line.epoch) {
         let step = match talk {
             None => write_messages(codec, line, cx, now, seat),
             Some(talk) => write_spoken(codec, talk, line, cx, now, seat),

@@ -11,8 +11,8 @@ use redial::requests::{
 use redial::{Delivery, Epoch, Instant, Payload, Phase, SendOptions};
 use redial_adapter::{Correlate, Received, RequestFailed, RequestFailure};
 
-use super::books::Books;
 use super::inner::{Inner, has_room, send};
+use super::keep::Kept;
 use super::shared::Shared;
 use crate::engine::{Intake, TokioLink};
 
@@ -130,12 +130,12 @@ impl<M: Payload + 'static> Desk<M> {
         &mut self,
         now: Instant,
         link: &mut TokioLink<M>,
-        books: Option<&mut Books<M>>,
+        kept: Option<&mut Kept<M>>,
         room: impl Fn(&TokioLink<M>, usize) -> bool,
     ) {
         self.follow(now, link);
         self.requests.handle(now, Event::Tick);
-        self.send(now, link, books, room);
+        self.send(now, link, kept, room);
         self.settle();
     }
 
@@ -213,7 +213,7 @@ impl<M: Payload + 'static> Desk<M> {
         &mut self,
         now: Instant,
         link: &mut TokioLink<M>,
-        mut books: Option<&mut Books<M>>,
+        mut kept: Option<&mut Kept<M>>,
         room: impl Fn(&TokioLink<M>, usize) -> bool,
     ) {
         let options = if is_replayed(link) {
@@ -231,7 +231,7 @@ impl<M: Payload + 'static> Desk<M> {
                 self.blocked = true;
                 return;
             }
-            match send(link, books.as_deref_mut(), now, message, options) {
+            match send(link, kept.as_deref_mut(), now, message, options) {
                 Ok(_) => {
                     self.requests.sent(now, id);
                 }
@@ -320,10 +320,10 @@ impl<M: Payload + 'static> Shared<M> {
         let mut desk = inner.desk.take()?;
         desk.sort(now, read, sorted);
         let Inner {
-            link, fates, books, ..
+            link, fates, kept, ..
         } = &mut *inner;
         let room = |link: &TokioLink<M>, size| has_room(link, fates.len(), size);
-        desk.serve(now, link, books.as_deref_mut(), room);
+        desk.serve(now, link, kept.as_deref_mut(), room);
         let due = desk.arm();
         inner.desk = Some(desk);
         due
@@ -385,7 +385,16 @@ mod tests {
             correlate: Box::new(Nothing),
         };
         let desk = Some(Desk::new(asking));
-        let shared = Shared::new(link, clock, Inbox::new(room), desk, None, false);
+        let shared = Shared::new(
+            link,
+            clock,
+            Inbox::new(room),
+            desk,
+            None,
+            #[cfg(feature = "store")]
+            None,
+            false,
+        );
         let (mut read, mut sorted) = (Intake::new(), Intake::new());
         assert_eq!(shared.serve(&mut read, &mut sorted), None);
         let flag = Arc::new(Flag::default());

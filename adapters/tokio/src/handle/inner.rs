@@ -5,10 +5,10 @@ use std::collections::VecDeque;
 use std::task::Waker;
 
 use redial::outbox::RefusedReason;
-use redial::{Fate, Instant, IntentId, MessageId, Payload, Phase, Refused, SendOptions};
+use redial::{Fate, Instant, IntentId, MessageId, Outcome, Payload, Phase, Refused, SendOptions};
 
-use super::books::Books;
 use super::desk::Desk;
+use super::keep::Kept;
 use crate::engine::TokioLink;
 
 /// What is under the lock.
@@ -25,9 +25,11 @@ pub(super) struct Inner<M> {
     /// Fates that a drain took from the link for the listeners.
     pub(super) fates: VecDeque<Fate<M>>,
     pub(super) detail: Option<String>,
+    /// How the store has failed.
+    pub(super) broken: Option<String>,
     pub(super) desk: Option<Box<Desk<M>>>,
-    /// What the store is given, if there is one.
-    pub(super) books: Option<Box<Books<M>>>,
+    /// What is written down, if there is a store.
+    pub(super) kept: Option<Box<Kept<M>>>,
     /// There is no handle any more.
     pub(super) abandoned: bool,
     /// There is no task any more.
@@ -56,65 +58,52 @@ impl<M: Payload + 'static> Inner<M> {
             let payload = message;
             return Err(Refused { reason, payload });
         }
-        let sent = send(
-            &mut self.link,
-            self.books.as_deref_mut(),
-            now,
-            message,
-            options,
-        );
+        let kept = self.kept.as_deref_mut();
+        let sent = send(&mut self.link, kept, now, message, options);
         // What had to make room has its fate. While there is an outage nobody else looks.
         if self.listeners == 0 && self.collectors == 0 {
             self.forget_fates();
         }
         if sent.is_ok() {
             // What has to be stored first is not written now.
-            self.nudge(self.books.is_none() || options == options.volatile());
+            self.nudge(self.kept.is_none() || options.is_volatile());
         }
         sent
     }
 
     pub(super) fn declare(&mut self, now: Instant, message: M) -> Result<IntentId, Refused<M>> {
-        let Some(books) = &mut self.books else {
-            return self.link.declare(now, message);
-        };
-        if !books.admits(&message) {
-            let reason = RefusedReason::NotStored;
-            let payload = message;
-            return Err(Refused { reason, payload });
+        match &mut self.kept {
+            None => self.link.declare(now, message),
+            Some(kept) => kept.books.declare(&mut self.link, now, message),
         }
-        let declared = self.link.declare(now, message);
-        if let Ok(id) = declared {
-            books.declared(&self.link, id);
-        }
-        declared
     }
 
     pub(super) fn withdraw(&mut self, id: IntentId) -> Option<M> {
-        let message = self.link.withdraw(id)?;
-        if let Some(books) = &mut self.books {
-            books.withdrawn(id);
+        match &mut self.kept {
+            None => self.link.withdraw(id),
+            Some(kept) => kept.books.withdraw(&mut self.link, id),
         }
-        Some(message)
     }
 
     /// Lets the store see what happened to the link.
     pub(super) fn follow(&mut self) {
-        if let Some(books) = &mut self.books {
-            books.follow(&self.link);
+        if let Some(kept) = &mut self.kept {
+            kept.follow(&self.link);
         }
     }
 
     /// The next fate, which somebody takes, or nobody.
     ///
-    /// What the end of the link hands back and nobody takes is not settled in the store: it is for
-    /// the next process.
+    /// What a link that ends had not written, or had written and doesn't know of, is for the next
+    /// process where nobody takes it, unless this link goes on.
     pub(super) fn poll_fate(&mut self, taken: bool) -> Option<Fate<M>> {
         let fate = self.link.poll_fate()?;
-        if let Some(books) = &mut self.books {
-            let over = self.abandoned || self.orphaned;
-            if taken || !over || fate.payload.is_none() {
-                books.settled(fate.id);
+        if let Some(kept) = &mut self.kept {
+            let unsure = matches!(fate.outcome, Outcome::Returned | Outcome::Unknown);
+            if !taken && unsure && !takes_messages(self.link.phase()) {
+                kept.books.abandoned(fate.id);
+            } else {
+                kept.books.settled(fate.id);
             }
         }
         Some(fate)
@@ -122,9 +111,6 @@ impl<M: Payload + 'static> Inner<M> {
 
     pub(super) fn forget_fates(&mut self) {
         while self.poll_fate(false).is_some() {}
-        if let Some(books) = &mut self.books {
-            books.settle();
-        }
     }
 
     /// Wakes the parked task if there is something for it to write now.
@@ -163,8 +149,10 @@ impl<M: Payload + 'static> Inner<M> {
         takes_messages(self.link.phase())
     }
 
-    pub(super) fn has_room(&self, size: usize) -> bool {
-        has_room(&self.link, self.fates.len(), size)
+    pub(super) fn has_room(&self, message: &M, options: SendOptions) -> bool {
+        let kept = self.kept.as_ref().filter(|_| !options.is_volatile());
+        has_room(&self.link, self.fates.len(), message.size())
+            && kept.is_none_or(|kept| kept.books.has_room(message))
     }
 
     /// The next fate, for a listener.
@@ -174,13 +162,7 @@ impl<M: Payload + 'static> Inner<M> {
             self.wake();
         }
         match self.fates.pop_front() {
-            None if self.collectors == 0 => {
-                let fate = self.poll_fate(true);
-                if let Some(books) = &mut self.books {
-                    books.settle();
-                }
-                fate
-            }
+            None if self.collectors == 0 => self.poll_fate(true),
             kept => kept,
         }
     }
@@ -201,24 +183,16 @@ impl<M: Payload + 'static> Inner<M> {
 /// Gives a message to the link, and the store has it written down.
 pub(super) fn send<M: Payload + 'static>(
     link: &mut TokioLink<M>,
-    books: Option<&mut Books<M>>,
+    kept: Option<&mut Kept<M>>,
     now: Instant,
     message: M,
     options: SendOptions,
 ) -> Result<MessageId, Refused<M>> {
-    let Some(books) = books else {
+    let Some(kept) = kept else {
         return link.send(now, message, options);
     };
-    let keeps = takes_messages(link.phase()) && options != options.volatile();
-    if keeps && !books.admits(&message) {
-        let reason = RefusedReason::NotStored;
-        let payload = message;
-        return Err(Refused { reason, payload });
-    }
-    let sent = link.send(now, message, options);
-    if sent.is_ok() {
-        books.accepted(link, now, options);
-    }
+    let sent = kept.books.send(link, now, message, options);
+    kept.rung |= kept.books.has_news();
     sent
 }
 

@@ -5,17 +5,13 @@
 //! - `inbox`: messages on their way to the application;
 //! - `fates`: what became of sent messages;
 //! - `desk`, `reply`: requests, and their answers;
-//! - `books`: what a store is given of the link, or `bookless` without the feature `store`.
+//! - `keep`: what waits for a store, if there is one.
 
-#[cfg(not(feature = "store"))]
-#[path = "bookless.rs"]
-mod books;
-#[cfg(feature = "store")]
-mod books;
 mod desk;
 mod fates;
 mod inbox;
 mod inner;
+mod keep;
 mod reply;
 mod seat;
 mod shared;
@@ -31,15 +27,10 @@ use redial::{
 };
 use tokio::sync::watch;
 
-#[cfg(feature = "store")]
-pub use self::books::NotStored;
 pub use self::fates::Fates;
 pub use self::inbox::Incoming;
 pub use self::reply::Reply;
 
-#[cfg(feature = "store")]
-pub(crate) use self::books::Durable;
-pub(crate) use self::books::Opened;
 pub(crate) use self::desk::Asking;
 pub(crate) use self::task::{Wishes, spawn};
 
@@ -204,9 +195,11 @@ impl<M: Payload + Send + 'static> Handle<M> {
         self.shared().lock().link.stats()
     }
 
-    /// Why the last failed attempt failed, in words, as the system or the server put it.
+    /// Why the last failed attempt failed, in words, as the system or the server put it; or how
+    /// the store has failed, once it has.
     pub fn last_error(&self) -> Option<String> {
-        self.shared().lock().detail.clone()
+        let inner = self.shared().lock();
+        inner.broken.as_ref().or(inner.detail.as_ref()).cloned()
     }
 
     /// The time of the link's clock now, in which [`Status`] tells its instants.

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use redial::{Epoch, Hello, IntentId, Payload};
+use redial::{Epoch, Hello, Instant, MessageId, Payload};
 
-use super::books::Ack;
+use super::inner::Inner;
 use super::shared::Shared;
 use crate::engine::{Seat, TokioLink};
 
@@ -38,34 +38,28 @@ impl<M: Payload + 'static> Seat<M> for Arc<Shared<M>> {
         self.lock().detail = Some(detail);
     }
 
-    fn hold(&mut self, hello: &mut Hello) -> u64 {
-        let mut inner = self.lock();
-        inner.books.as_mut().map_or(0, |books| books.hold(hello))
+    fn hold(&mut self, hello: Hello) -> Hello {
+        match &self.lock().kept {
+            None => hello,
+            Some(kept) => kept.books.hello(hello),
+        }
     }
 
-    fn is_past(&mut self, mark: u64) -> bool {
-        let inner = self.lock();
-        inner.books.as_ref().is_none_or(|books| books.is_past(mark))
-    }
-
-    fn may_write(&mut self) -> bool {
+    fn may_write(&mut self, epoch: Epoch) -> bool {
         if !self.keeps {
             return true;
         }
         let inner = self.lock();
-        inner.books.as_ref().is_none_or(|books| books.may_write())
+        let kept = inner.kept.as_ref();
+        kept.is_none_or(|kept| kept.books.may_write(epoch))
     }
 
     fn may_acknowledge(&mut self, epoch: Epoch, sequence: u64, intents: u64) -> bool {
         if !self.keeps {
             return true;
         }
-        if let Some(books) = &mut self.lock().books {
-            books.want(Ack {
-                epoch: Some(epoch),
-                sequence,
-                intents,
-            });
+        if let Some(kept) = &mut self.lock().kept {
+            kept.want(epoch, sequence, intents);
         }
         false
     }
@@ -74,13 +68,28 @@ impl<M: Payload + 'static> Seat<M> for Arc<Shared<M>> {
         if !self.keeps {
             return None;
         }
-        let ack = self.lock().books.as_mut()?.released()?;
-        Some((ack.epoch?, ack.sequence, ack.intents))
+        let now = self.clock.now();
+        self.lock().hear_books(now)
     }
 
-    fn numbered(&mut self, intent: IntentId, number: u64) {
-        if let Some(books) = &mut self.lock().books {
-            books.numbered(intent, number);
+    fn numbered(&mut self, intent: MessageId, number: Option<u64>) {
+        if !self.keeps {
+            return;
         }
+        if let Some(kept) = &mut self.lock().kept {
+            match number {
+                Some(_) => kept.books.committed(intent, number),
+                None => kept.books.rejected(intent),
+            }
+        }
+    }
+
+    fn refuse_intent(&mut self, now: Instant, epoch: Epoch, number: u64) {
+        let mut inner = self.lock();
+        let Inner { link, kept, .. } = &mut *inner;
+        match kept {
+            None => link.refuse_intent(now, epoch, number),
+            Some(kept) => kept.books.refuse_intent(link, now, epoch, number),
+        };
     }
 }

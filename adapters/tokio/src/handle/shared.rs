@@ -8,12 +8,13 @@ use redial::outbox::RefusedReason;
 use redial::{
     Action, Command, Event, Instant, IntentId, MessageId, Payload, Refused, SendOptions, Status,
 };
+use redial_adapter::Books;
 use tokio::sync::{Notify, watch};
 
-use super::books::Books;
 use super::desk::Desk;
 use super::inbox::Inbox;
 use super::inner::{Inner, Parked};
+use super::keep::Kept;
 use crate::clock::Clock;
 use crate::engine::{TokioLink, is_timeless};
 
@@ -33,6 +34,9 @@ pub(super) struct Shared<M> {
     pub(super) asks: bool,
     /// There is a store.
     pub(super) keeps: bool,
+    /// What was found in it.
+    #[cfg(feature = "store")]
+    pub(super) report: Option<redial_store::Report>,
 }
 
 /// What the task finds when it wants to park.
@@ -53,12 +57,15 @@ impl<M: Payload + 'static> Shared<M> {
         clock: Clock,
         inbox: Inbox<M>,
         desk: Option<Desk<M>>,
-        books: Option<Books<M>>,
+        books: Option<Box<dyn Books<M>>>,
+        #[cfg(feature = "store")] report: Option<redial_store::Report>,
         keep_fates: bool,
     ) -> Self {
         let limits = link.config().outbox();
         Self {
             keeps: books.is_some(),
+            #[cfg(feature = "store")]
+            report,
             timeless: is_timeless(limits),
             asks: desk.is_some(),
             watch: watch::Sender::new(link.status()),
@@ -70,8 +77,9 @@ impl<M: Payload + 'static> Shared<M> {
                 collectors: 0,
                 fates: VecDeque::new(),
                 detail: None,
+                broken: None,
                 desk: desk.map(Box::new),
-                books: books.map(Box::new),
+                kept: books.map(|books| Box::new(Kept::new(books))),
                 abandoned: false,
                 orphaned: false,
             }),
@@ -108,7 +116,7 @@ impl<M: Payload + 'static> Shared<M> {
     ) -> Result<Result<MessageId, Refused<M>>, M> {
         let now = self.now_for(options);
         let mut inner = self.lock();
-        if inner.is_open() && !inner.has_room(message.size()) {
+        if inner.is_open() && !inner.has_room(&message, options) {
             return Err(message);
         }
         Ok(inner.push(now, message, options))
@@ -134,8 +142,8 @@ impl<M: Payload + 'static> Shared<M> {
     /// The application is done with so many messages.
     pub(super) fn done(&self, count: u64) {
         if self.inbox.set_done(count) {
-            if let Some(books) = &mut self.lock().books {
-                self.acknowledge(books);
+            if let Some(kept) = &mut self.lock().kept {
+                self.acknowledge(kept);
             }
         }
     }
@@ -143,15 +151,15 @@ impl<M: Payload + 'static> Shared<M> {
     /// All that was read was handed over.
     pub(super) fn delivered(&self) {
         let delivered = self.inbox.delivered();
-        if let Some(books) = &mut self.lock().books {
-            books.mark(delivered);
-            self.acknowledge(books);
+        if let Some(kept) = &mut self.lock().kept {
+            kept.mark(delivered);
+            self.acknowledge(kept);
         }
     }
 
     /// Has written down what the application is done with.
-    fn acknowledge(&self, books: &mut Books<M>) {
-        while books.done(self.inbox.set_awaited(books.awaited())) {}
+    fn acknowledge(&self, kept: &mut Kept<M>) {
+        while kept.done(self.inbox.set_awaited(kept.awaited())) {}
     }
 
     /// Tells the link what a user or the world around wants.
@@ -162,7 +170,8 @@ impl<M: Payload + 'static> Shared<M> {
             return;
         }
         let begins = matches!(event, Event::Command(Command::Start | Command::Reconnect));
-        if begins && inner.books.as_ref().is_some_and(|books| books.is_broken()) {
+        let failed = |kept: &Kept<M>| kept.books.has_failed();
+        if begins && inner.kept.as_deref().is_some_and(failed) {
             // Nothing could be said any more.
             return;
         }
@@ -199,8 +208,8 @@ impl<M: Payload + 'static> Shared<M> {
             desk.close(now);
         }
         inner.follow();
-        if let Some(books) = &mut inner.books {
-            books.close();
+        if let Some(kept) = &inner.kept {
+            kept.close();
         }
         self.tell(&inner);
         drop(inner);
@@ -220,9 +229,9 @@ impl<M: Payload + 'static> Shared<M> {
         if inner.abandoned && inner.link.phase().is_final() {
             return Rest::Over;
         }
-        let stirred = inner.books.as_ref().is_some_and(|books| books.is_stirred());
+        let rung = inner.kept.as_ref().is_some_and(|kept| kept.rung);
         let busy = inner.desk.as_ref().is_some_and(|desk| desk.is_busy());
-        if stirred || busy || inner.is_due_before(until) {
+        if rung || busy || inner.is_due_before(until) {
             return Rest::Sooner;
         }
         inner.parked = Some(Parked {
@@ -278,7 +287,16 @@ mod tests {
         let mut link: TokioLink<Vec<u8>> = Link::new(Config::default(), rng);
         let clock = Clock::start();
         link.handle(clock.now(), Event::Command(Command::Start));
-        let shared = Shared::new(link, clock, Inbox::new(room), None, None, false);
+        let shared = Shared::new(
+            link,
+            clock,
+            Inbox::new(room),
+            None,
+            None,
+            #[cfg(feature = "store")]
+            None,
+            false,
+        );
         let waker = Waker::noop();
         assert!(matches!(shared.park(waker, false, None), Rest::Action(_)));
         while let Rest::Action(_) = shared.park(waker, false, None) {}

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use redial::{Command, Event};
+use redial_adapter::Books;
 
 use super::Handle;
-use super::books::Opened;
 use super::desk::{Asking, Desk};
 use super::inbox::{Inbox, Incoming};
 use super::shared::{Rest, Shared};
@@ -30,7 +30,8 @@ pub(crate) fn spawn<C, D>(
     engine: Engine<C, D>,
     mut link: TokioLink<D::Message>,
     clock: Clock,
-    kept: Option<Opened<D::Message>>,
+    books: Option<Box<dyn Books<D::Message>>>,
+    #[cfg(feature = "store")] report: Option<redial_store::Report>,
     asking: Option<Asking<D::Message>>,
     wishes: Wishes,
 ) -> (Handle<D::Message>, Incoming<D::Message>)
@@ -42,19 +43,18 @@ where
         link.handle(clock.now(), Event::Command(Command::Start));
     }
     let desk = asking.map(Desk::new);
-    let (books, listen) = kept.map(Opened::split).unzip();
     let shared = Shared::new(
         link,
         clock,
         Inbox::new(wishes.inbox),
         desk,
         books,
+        #[cfg(feature = "store")]
+        report,
         wishes.keep_fates,
     );
     let shared = Arc::new(shared);
-    if let Some(listen) = listen {
-        listen(&shared);
-    }
+    shared.attach();
     let task = Task {
         engine,
         shared: Arc::clone(&shared),
