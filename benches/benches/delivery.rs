@@ -18,6 +18,9 @@ use redial_faults::{Behaviour, Server};
 use redial_tokio::Message;
 
 const SIZE: usize = 64;
+/// Messages in the queue, of every variant. What is in flight stays in it until it is
+/// acknowledged, so a queue of 1,000, the default, is a window of 1,000 a round trip.
+const QUEUE: usize = 16_384;
 const SOON: Duration = Duration::from_secs(60);
 
 /// The two servers; each turn waits until the one it talks to has everything.
@@ -92,13 +95,25 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn config(delivery: Delivery) -> Config {
     let limits = Limits {
         delivery,
-        ..Limits::default()
+        ..limits()
     };
     Config::builder()
         .session(Some(Settings::default()))
         .outbox(limits)
         .build()
         .expect("a good configuration")
+}
+
+fn limits() -> Limits {
+    Limits {
+        messages: QUEUE,
+        ..Limits::default()
+    }
+}
+
+fn plain() -> Config {
+    let built = Config::builder().outbox(limits()).build();
+    built.expect("a good configuration")
 }
 
 fn message() -> Message {
@@ -134,6 +149,7 @@ fn tokio_plain(servers: &Servers, count: u64) -> Duration {
         let before = servers.counting.received_count();
         let (handle, _incoming) = redial_tokio::websocket(servers.counting.url())
             .expect("a good url")
+            .config(plain())
             .spawn();
         let begun = send(&handle, count).await;
         assert!(servers.counting.wait_received(before + count, SOON));
@@ -184,6 +200,7 @@ fn blocking_plain(servers: &Servers, count: u64) -> Duration {
     let before = servers.counting.received_count();
     let (handle, _incoming) = redial_blocking::websocket(&servers.counting.url())
         .expect("a good url")
+        .config(plain())
         .spawn()
         .expect("a thread");
     let begun = send_blocking(&handle, count);
