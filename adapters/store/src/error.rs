@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use redial::MessageId;
+use redial::carryover::CarryoverError;
 
 /// Why a log was not opened. The file is as it was.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ pub enum OpenError {
         /// Which message; `None` for an intent.
         id: Option<MessageId>,
     },
+    /// No link can go on from it: its numbers have run out. The file is as it was.
+    Unusable(CarryoverError),
     /// The disk failed.
     Disk(io::Error),
 }
@@ -74,6 +77,9 @@ impl fmt::Display for OpenError {
             }
             Self::Payload { at, id: None } => {
                 write!(f, "an intent in the log, at byte {at}, is no payload")
+            }
+            Self::Unusable(error) => {
+                write!(f, "no link can go on from what the log holds: {error}")
             }
             Self::Disk(error) => write!(f, "the disk failed under the log: {error}"),
         }

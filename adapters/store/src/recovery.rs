@@ -166,6 +166,7 @@ impl<P: Stored> Recovered<P> {
         }
         ledger.read();
         let carryover = carryover(file, &ledger, options.clock.now())?;
+        carryover.check().map_err(OpenError::Unusable)?;
         Ok(Self {
             recovery: Recovery {
                 carryover,
