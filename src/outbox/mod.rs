@@ -12,6 +12,7 @@
 //! list empties, so that a steady flow does not allocate.
 
 mod carry;
+mod ends;
 mod entry;
 mod limits;
 mod message;
