@@ -49,51 +49,35 @@ fn what_expired_unsent_before_a_hello_does_not_spoil_the_next_resume() {
     driver.resume(epoch, 1);
 
     let now = Instant::ORIGIN;
-    let mut hello = Hello {
-        session: None,
-        last_seen: 0,
-        first: 1,
-        connection: 1,
-    };
-    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
-    let settings = server::Settings::default();
-    let (mut session, epoch, _) = Session::<Vec<u8>>::open(now, id, server, settings, &hello);
+    let (mut session, epoch, mut hello) = served(now);
     session.handle(now, Event::Closed(epoch, Cause::Lost.into()));
     let late = session.send(now, b"late".to_vec(), acked().ttl(ms(1)));
     assert!(late.is_ok());
     let now = now + ms(2);
-    hello.session = Some(id);
+    hello.session = Some(ID);
     hello.connection = 2;
-    let resumed = session.resume(now, server, &hello).expect("it is there");
+    let resumed = session.resume(now, SERVER, &hello).expect("it is there");
     assert_eq!(resumed.welcome.first, 2);
     hello.last_seen = 1;
     hello.connection = 3;
-    let resumed = session.resume(now, server, &hello);
+    let resumed = session.resume(now, SERVER, &hello);
     assert!(resumed.is_ok(), "{resumed:?}");
 }
 
 #[test]
 fn a_hello_that_was_held_up_takes_no_session_back_from_a_later_one() {
     let now = Instant::ORIGIN;
-    let mut hello = Hello {
-        session: None,
-        last_seen: 0,
-        first: 1,
-        connection: 1,
-    };
-    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
-    let settings = server::Settings::default();
-    let (mut session, _, _) = Session::<Vec<u8>>::open(now, id, server, settings, &hello);
-    hello.session = Some(id);
+    let (mut session, epoch, mut hello) = served(now);
+    hello.session = Some(ID);
     hello.connection = 3;
     let live = session
-        .resume(now, server, &hello)
+        .resume(now, SERVER, &hello)
         .expect("it goes on")
         .epoch;
-    assert_eq!(session.poll_action(), Some(Action::Abort(epoch_one())));
+    assert_eq!(session.poll_action(), Some(Action::Abort(epoch)));
     for connection in [2, 3] {
         hello.connection = connection;
-        let denied = session.resume(now, server, &hello);
+        let denied = session.resume(now, SERVER, &hello);
         assert_eq!(
             denied,
             Err(Denied::Overtaken {
@@ -108,15 +92,7 @@ fn a_hello_that_was_held_up_takes_no_session_back_from_a_later_one() {
 #[test]
 fn a_server_that_ends_a_session_says_first_what_it_has() {
     let now = Instant::ORIGIN;
-    let hello = Hello {
-        session: None,
-        last_seen: 0,
-        first: 1,
-        connection: 1,
-    };
-    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
-    let settings = server::Settings::default();
-    let (mut session, epoch, _) = Session::<Vec<u8>>::open(now, id, server, settings, &hello);
+    let (mut session, epoch, _) = served(now);
     let got = session.receive(now, epoch, Header::Sequence(1), 1);
     assert_eq!(got, Inbound::Deliver);
     session.handle(now, Event::Command(Command::Disconnect));
@@ -149,17 +125,20 @@ fn with_a_session_there_is_always_a_handshake() {
     assert_eq!(config.ready_deadline(), Some(config.connect_deadline()));
 }
 
-/// The first epoch that a session hands out.
-fn epoch_one() -> redial::Epoch {
+const ID: SessionId = SessionId::new([7; 16]);
+const SERVER: ServerId = ServerId::new([1; 16]);
+
+/// A server's session whose client has just said its first hello.
+fn served(now: Instant) -> (Session<Vec<u8>>, redial::Epoch, Hello) {
     let hello = Hello {
         session: None,
         last_seen: 0,
         first: 1,
         connection: 1,
     };
-    let (id, server) = (SessionId::new([7; 16]), ServerId::new([1; 16]));
     let settings = server::Settings::default();
-    Session::<Vec<u8>>::open(Instant::ORIGIN, id, server, settings, &hello).1
+    let (session, epoch, _) = Session::open(now, ID, SERVER, settings, &hello);
+    (session, epoch, hello)
 }
 
 #[test]

@@ -302,3 +302,20 @@ fn what_is_no_log_or_too_new_is_left_alone() {
     ));
     assert!(matches!(found(b"#!/bin/sh"), OpenError::NotALog));
 }
+
+#[test]
+fn a_log_whose_numbers_have_run_out_is_refused_and_left_alone() {
+    let disk = SimDisk::holding(None, None, Lies::default());
+    let (mut log, _) = Log::over(disk.clone(), &options(SyncPolicy::Each)).expect("a log");
+    log.append(&Record::Accepted {
+        id: MessageId::from_number(1),
+        sequence: Some(u64::MAX),
+        ttl: None,
+        payload: &vec![7],
+    })
+    .expect("room");
+    log.commit(Duration::ZERO).expect("a disk");
+    drop(log);
+    let again = Log::<Vec<u8>, _>::over(disk, &options(SyncPolicy::Each));
+    assert!(matches!(again, Err(OpenError::Unusable(_))));
+}
